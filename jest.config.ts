@@ -1,0 +1,14 @@
+/** @jest-config-loader esbuild-register */
+import type { Config } from 'jest';
+
+const config: Config = {
+  testEnvironment: 'node',
+  testEnvironmentOptions: { customExportConditions: ['@petrel/source', 'node', 'node-addons'] },
+  testMatch: ['<rootDir>/packages/*/test/**/*.test.ts'],
+  modulePathIgnorePatterns: ['<rootDir>/packages/.*/dist/'],
+  transform: { '\\.[cm]?[jt]s$': '<rootDir>/scripts/jest-esbuild-transform.cjs' },
+  transformIgnorePatterns: ['/node_modules/(?!@noble/)'],
+  coverageProvider: 'v8',
+};
+
+export default config;

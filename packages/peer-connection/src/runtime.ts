@@ -1,0 +1,100 @@
+import type { CryptoProvider } from '@petrel/crypto';
+import type { Instant } from '@petrel/sans-io';
+
+/**
+ * Everything that a peer connection needs from the world. `@petrel/node-runtime` implements it with Node's sockets,
+ * `@petrel/testing` with a virtual clock and a simulated network. Addresses are always IP literals.
+ */
+export interface Runtime {
+  readonly crypto: CryptoProvider;
+  /** Monotonic time, in milliseconds. */
+  now(): Instant;
+  /** Milliseconds since the Unix epoch at `now() === 0`; added to an Instant it gives a wall-clock time. */
+  readonly timeOrigin: number;
+  /** Calls back once, at or after `deadline`. The timer does not keep the process alive when `background` is true. */
+  setTimer(deadline: Instant, callback: () => void, background?: boolean): TimerHandle;
+  /** Runs the callback in a task of its own, after the current one, in order of the calls (W3C: queue a task). */
+  queueTask(callback: () => void): void;
+  networkInterfaces(): readonly NetworkInterface[];
+  /** Opens a UDP socket. Rejects with a `code` ('EADDRINUSE', 'EADDRNOTAVAIL', …) when the address cannot be bound. */
+  bindUdp(options: UdpOptions, handler: DatagramHandler): Promise<UdpSocket>;
+  /** Opens a TCP or TLS connection; for TLS the certificate is checked against `servername`. */
+  connectStream(options: StreamOptions, handler: StreamHandler): Promise<StreamSocket>;
+  /** Listens for TCP connections (ICE-TCP passive candidates). */
+  listenTcp(
+    options: TcpListenOptions,
+    onConnection: (socket: StreamSocket, attach: (handler: StreamHandler) => void) => void,
+  ): Promise<TcpListener>;
+  /** IP literals of a host name; names that end in `.local` are asked for by multicast DNS (RFC 6762). Rejects when there are none. */
+  resolve(hostname: string): Promise<readonly string[]>;
+}
+
+export interface TimerHandle {
+  cancel(): void;
+}
+
+export interface NetworkInterface {
+  readonly name: string;
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly internal: boolean;
+}
+
+export interface UdpOptions {
+  readonly address: string;
+  /** 0 or absent: any free port. */
+  readonly port?: number;
+  /** Used when `port` is absent: the first free port of the range, both ends inclusive. */
+  readonly portRange?: { readonly min: number; readonly max: number };
+}
+
+/** `data` is exclusively the receiver's. Socket errors that only concern one datagram are not reported. */
+export type DatagramHandler = (data: Uint8Array, remoteAddress: string, remotePort: number) => void;
+
+export interface UdpSocket {
+  readonly address: string;
+  readonly port: number;
+  /** Hands the datagram to the operating system before it returns. The buffer must not be changed afterwards. */
+  send(data: Uint8Array, remoteAddress: string, remotePort: number): void;
+  /** Whether the socket keeps the process alive; sockets start referenced. */
+  setReferenced(referenced: boolean): void;
+  close(): void;
+}
+
+export interface StreamOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly localAddress?: string;
+  /** Present for TLS. */
+  readonly tls?: { readonly servername: string; readonly certificateAuthorities?: readonly string[] };
+}
+
+export interface StreamHandler {
+  onData(data: Uint8Array): void;
+  /** Called once, when the connection ended for any reason that is not our own `close`. */
+  onClose(error: Error | undefined): void;
+}
+
+export interface StreamSocket {
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Bytes accepted but not yet handed to the operating system. */
+  readonly bufferedAmount: number;
+  write(data: Uint8Array): void;
+  setReferenced(referenced: boolean): void;
+  /** Sends what is queued, then closes. */
+  close(): void;
+}
+
+export interface TcpListenOptions {
+  readonly address: string;
+  readonly port?: number;
+}
+
+export interface TcpListener {
+  readonly address: string;
+  readonly port: number;
+  close(): void;
+}
