@@ -1,0 +1,33 @@
+// npm run bench: runs scripts/bench/*.ts, one process after the other. `npm run bench -- sctp srtp` runs only those.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+process.chdir(join(dirname(fileURLToPath(import.meta.url)), '../..'));
+const wanted = process.argv.slice(2);
+const names = readdirSync('scripts/bench')
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.worker.ts'))
+  .map((file) => basename(file, '.ts'))
+  .filter((name) => wanted.length === 0 || wanted.includes(name));
+const out = '.cache/bench';
+mkdirSync(out, { recursive: true });
+await build({
+  entryPoints: readdirSync('scripts/bench')
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => `scripts/bench/${file}`),
+  outdir: out,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  conditions: ['@petrel/source'],
+  external: ['@peculiar/x509'],
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+});
+for (const name of names) {
+  console.log(`\n# ${name}`);
+  const { status } = spawnSync(process.execPath, ['--expose-gc', join(out, `${name}.mjs`)], { stdio: 'inherit' });
+  if (status !== 0) process.exitCode = 1;
+}
