@@ -1,1 +1,253 @@
-export {};
+import {
+  createCipheriv,
+  createDecipheriv,
+  createECDH,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type Hash,
+  hash as hashOnce,
+  type KeyObject,
+  randomFillSync,
+  sign as signOnce,
+  timingSafeEqual,
+  verify as verifyOnce,
+} from 'node:crypto';
+import type { Random } from '@petrel/sans-io';
+import {
+  AEAD_TAG_LENGTH,
+  type Aead,
+  type AeadAlgorithm,
+  type CounterCipher,
+  type CryptoProvider,
+  type HashAlgorithm,
+  type IncrementalHash,
+  type KeyAgreement,
+  type Mac,
+  type NamedGroup,
+  type SignatureScheme,
+  type SigningKey,
+} from './crypto.ts';
+
+const HASH_NAMES: Readonly<Record<HashAlgorithm, string>> = {
+  md5: 'md5',
+  'sha-1': 'sha1',
+  'sha-224': 'sha224',
+  'sha-256': 'sha256',
+  'sha-384': 'sha384',
+  'sha-512': 'sha512',
+};
+const CURVE_NAMES = { 'p-256': 'prime256v1', 'p-384': 'secp384r1' } as const;
+/** SubjectPublicKeyInfo of an X25519 key up to the key itself (RFC 8410 §4). */
+const X25519_SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
+/** Random bytes are drawn from the operating system in blocks: a call for four bytes costs as much as one for a kilobyte. */
+const RANDOM_BLOCK = 1024;
+
+/**
+ * The provider on `node:crypto`: OpenSSL's assembly for AES-GCM and the curves.
+ * @param random where random bytes come from; the operating system unless given. Ephemeral and long-term keys come from OpenSSL in any case.
+ * @example
+ * const aead = nodeCrypto().aead('aes-128-gcm', key);
+ */
+export function nodeCrypto(random: Random = systemRandom()): CryptoProvider {
+  return {
+    name: 'node',
+    randomBytes: (length) => random.randomBytes(length),
+    hash: (algorithm, data) => hashBytes(algorithm, data),
+    createHash: (algorithm) => new NodeHash(createHash(HASH_NAMES[algorithm])),
+    hmac: (algorithm, key) => new NodeMac(HASH_NAMES[algorithm], key),
+    aead: (algorithm, key) => new NodeAead(algorithm, key),
+    aesCtr: (key) => new NodeCounterCipher(key),
+    generateKeyAgreement: (group) => generateKeyAgreement(group),
+    importSigningKey: (pkcs8) => importSigningKey(pkcs8),
+    generateSigningKey: () => new NodeSigningKey(generateKeyPairSync('ec', { namedCurve: CURVE_NAMES['p-256'] }).privateKey),
+    verify,
+    timingSafeEqual: (a, b) => a.length === b.length && timingSafeEqual(a, b),
+  };
+}
+
+/** Random bytes of the operating system, drawn in blocks. */
+function systemRandom(): Random {
+  let block = new Uint8Array(0);
+  return {
+    randomBytes(length) {
+      if (length > RANDOM_BLOCK) return randomFillSync(new Uint8Array(length));
+      if (block.length < length) block = randomFillSync(new Uint8Array(RANDOM_BLOCK));
+      const bytes = block.slice(0, length);
+      block = block.subarray(length);
+      return bytes;
+    },
+  };
+}
+
+function hashBytes(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array {
+  // crypto.hash (Node 20.12) skips the Hash object; its declaration lacks the 'buffer' overload for views in some versions.
+  return hashOnce(HASH_NAMES[algorithm], data, 'buffer');
+}
+
+class NodeHash implements IncrementalHash {
+  readonly #hash: Hash;
+
+  constructor(hash: Hash) {
+    this.#hash = hash;
+  }
+
+  update(data: Uint8Array): void {
+    this.#hash.update(data);
+  }
+
+  digest(): Uint8Array {
+    return this.#hash.copy().digest();
+  }
+}
+
+class NodeMac implements Mac {
+  readonly #algorithm: string;
+  readonly #key: KeyObject;
+
+  constructor(algorithm: string, key: Uint8Array) {
+    this.#algorithm = algorithm;
+    this.#key = createSecretKey(key);
+  }
+
+  compute(...parts: readonly Uint8Array[]): Uint8Array {
+    const hmac = createHmac(this.#algorithm, this.#key);
+    for (const part of parts) hmac.update(part);
+    return hmac.digest();
+  }
+}
+
+class NodeAead implements Aead {
+  readonly #algorithm: AeadAlgorithm;
+  readonly #key: KeyObject;
+
+  constructor(algorithm: AeadAlgorithm, key: Uint8Array) {
+    this.#algorithm = algorithm;
+    this.#key = createSecretKey(key);
+  }
+
+  seal(nonce: Uint8Array, plaintext: Uint8Array, additionalData: Uint8Array, output: Uint8Array, offset: number): void {
+    // The GCM overloads of the declarations; ChaCha20-Poly1305 takes the same options.
+    const cipher = createCipheriv(this.#algorithm as 'aes-128-gcm', this.#key, nonce, { authTagLength: AEAD_TAG_LENGTH });
+    cipher.setAAD(additionalData);
+    output.set(cipher.update(plaintext), offset);
+    cipher.final();
+    output.set(cipher.getAuthTag(), offset + plaintext.length);
+  }
+
+  open(nonce: Uint8Array, ciphertextAndTag: Uint8Array, additionalData: Uint8Array, output: Uint8Array, offset: number): number {
+    const length = ciphertextAndTag.length - AEAD_TAG_LENGTH;
+    if (length < 0) return -1;
+    const decipher = createDecipheriv(this.#algorithm as 'aes-128-gcm', this.#key, nonce, { authTagLength: AEAD_TAG_LENGTH });
+    decipher.setAAD(additionalData).setAuthTag(ciphertextAndTag.subarray(length));
+    const plaintext = decipher.update(ciphertextAndTag.subarray(0, length));
+    try {
+      decipher.final();
+    } catch {
+      return -1;
+    }
+    output.set(plaintext, offset);
+    return length;
+  }
+}
+
+class NodeCounterCipher implements CounterCipher {
+  readonly #algorithm: string;
+  readonly #key: KeyObject;
+
+  constructor(key: Uint8Array) {
+    if (key.length !== 16 && key.length !== 24 && key.length !== 32) throw new RangeError('an AES key has 16, 24 or 32 bytes');
+    this.#algorithm = `aes-${key.length * 8}-ctr`;
+    this.#key = createSecretKey(key);
+  }
+
+  apply(counterBlock: Uint8Array, data: Uint8Array): void {
+    data.set(createCipheriv(this.#algorithm, this.#key, counterBlock).update(data));
+  }
+}
+
+function generateKeyAgreement(group: NamedGroup): KeyAgreement {
+  return group === 'x25519' ? generateX25519() : generateEcdh(CURVE_NAMES[group]);
+}
+
+function generateEcdh(curve: string): KeyAgreement {
+  const ecdh = createECDH(curve);
+  return {
+    publicKey: ecdh.generateKeys(),
+    deriveSharedSecret(peerPublicKey) {
+      // RFC 8422 §5.4.1: only the uncompressed form. OpenSSL checks that the point is on the curve.
+      if (peerPublicKey[0] !== 4) return undefined;
+      try {
+        return ecdh.computeSecret(peerPublicKey);
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+function generateX25519(): KeyAgreement {
+  const { privateKey, publicKey } = generateKeyPairSync('x25519');
+  return {
+    publicKey: publicKey.export({ format: 'der', type: 'spki' }).subarray(X25519_SPKI_PREFIX.length),
+    deriveSharedSecret(peerPublicKey) {
+      if (peerPublicKey.length !== 32) return undefined;
+      try {
+        const der = Buffer.concat([X25519_SPKI_PREFIX, peerPublicKey]);
+        // RFC 7748 §6.1: OpenSSL refuses an all-zero result.
+        return diffieHellman({ privateKey, publicKey: createPublicKey({ key: der, format: 'der', type: 'spki' }) });
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+function importSigningKey(pkcs8: Uint8Array): SigningKey {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' });
+  } catch {
+    throw new TypeError('not a private key in PKCS #8 DER');
+  }
+  if (key.asymmetricKeyType !== 'ec' && key.asymmetricKeyType !== 'rsa') throw new TypeError(`unsupported key type ${key.asymmetricKeyType}`);
+  return new NodeSigningKey(key);
+}
+
+class NodeSigningKey implements SigningKey {
+  readonly algorithm: 'ecdsa' | 'rsa';
+  readonly #key: KeyObject;
+
+  constructor(key: KeyObject) {
+    this.#key = key;
+    this.algorithm = key.asymmetricKeyType === 'rsa' ? 'rsa' : 'ecdsa';
+  }
+
+  exportPkcs8(): Uint8Array {
+    return this.#key.export({ format: 'der', type: 'pkcs8' });
+  }
+
+  sign(scheme: SignatureScheme, data: Uint8Array): Uint8Array {
+    return signOnce(hashOf(scheme), data, this.#key);
+  }
+}
+
+function verify(scheme: SignatureScheme, subjectPublicKeyInfo: Uint8Array, data: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    const key = createPublicKey({ key: Buffer.from(subjectPublicKeyInfo), format: 'der', type: 'spki' });
+    // The scheme binds the kind of key (RFC 5246 §7.4.1.4.1); OpenSSL alone would take the kind from the key.
+    if (key.asymmetricKeyType !== (scheme.startsWith('rsa') ? 'rsa' : 'ec')) return false;
+    return verifyOnce(hashOf(scheme), data, key, signature);
+  } catch {
+    return false;
+  }
+}
+
+/** `ecdsa-sha256` → `sha256`. */
+function hashOf(scheme: SignatureScheme): string {
+  return scheme.slice(scheme.lastIndexOf('-') + 1);
+}

@@ -1,0 +1,82 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+const root = resolve(__dirname, '../../..');
+let folder: string;
+
+/** What users do: an empty folder, `npm install` of the tarball that would be published. The packages are built by `npm test`. */
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'petrel-consumer-'));
+  const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '-w', 'petrel', '--pack-destination', folder], { cwd: root, encoding: 'utf8' }));
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, packed.filename)], { cwd: folder, stdio: 'pipe' });
+}, 120_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function run(file: string, source: string): string {
+  writeFileSync(join(folder, file), source);
+  return execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8', timeout: 30_000 }).trim();
+}
+
+/** Two peers in one process connect over real sockets, say hello, close; the process then has to end by itself. */
+const helloOverChannel = `
+  const a = new RTCPeerConnection();
+  const b = new RTCPeerConnection();
+  a.onicecandidate = ({ candidate }) => candidate && b.addIceCandidate(candidate);
+  b.onicecandidate = ({ candidate }) => candidate && a.addIceCandidate(candidate);
+  b.ondatachannel = ({ channel }) => { channel.onmessage = ({ data }) => channel.send(data.toUpperCase()); };
+  const channel = a.createDataChannel('hello');
+  channel.onopen = () => channel.send('hello');
+  channel.onmessage = async ({ data }) => {
+    a.close();
+    await Promise.all([a.closed, b.closed.then(() => {}, () => {}), b.close()]);
+    console.log(data);
+  };
+  (async () => {
+    await a.setLocalDescription();
+    await b.setRemoteDescription(a.localDescription);
+    await b.setLocalDescription();
+    await a.setRemoteDescription(b.localDescription);
+  })();
+`;
+
+describe('the packed tarball, installed into an empty folder', () => {
+  test('works as an ES module', () => {
+    expect(run('hello.mjs', `import { RTCPeerConnection } from 'petrel';${helloOverChannel}`)).toBe('HELLO');
+  }, 60_000);
+
+  test('works with require', () => {
+    expect(run('hello.cjs', `const { RTCPeerConnection } = require('petrel');${helloOverChannel}`)).toBe('HELLO');
+  }, 60_000);
+
+  test.each([
+    ['consumer.mts', 'import'],
+    ['consumer.cts', 'require'],
+  ])('%s type-checks without skipLibCheck', (file) => {
+    writeFileSync(
+      join(folder, file),
+      `import { RTCPeerConnection, RtpSource, type CloseReport } from 'petrel';
+       const pc = new RTCPeerConnection({ iceServers: [] });
+       export const sender = pc.addTrack(new RtpSource('video').track);
+       export const report: Promise<CloseReport> = pc.closed;
+       // @ts-expect-error the label is a string
+       pc.createDataChannel({});
+      `,
+    );
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const types = join(root, 'node_modules/@types');
+    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--typeRoots', types, '--types', 'node'];
+    const run = (): Buffer => execFileSync(process.execPath, [tsc, ...options, file], { cwd: folder, stdio: 'pipe' });
+    expect(run).not.toThrow();
+  }, 60_000);
+
+  test('brings nothing but @peculiar/x509 and what that needs', () => {
+    const tree = JSON.parse(execFileSync('npm', ['ls', '--json', '--depth=1'], { cwd: folder, encoding: 'utf8' }));
+    expect(Object.keys(tree.dependencies)).toEqual(['petrel']);
+    expect(Object.keys(tree.dependencies.petrel.dependencies)).toEqual(['@peculiar/x509']);
+  });
+});
