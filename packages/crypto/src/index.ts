@@ -12,5 +12,12 @@ export {
   type SignatureScheme,
   type SigningKey,
 } from './crypto.ts';
-export { type Certificate, type CertificateOptions, type Fingerprint, fingerprint, generateCertificate, subjectPublicKeyInfo } from './certificate.ts';
+export {
+  type Certificate,
+  type CertificateOptions,
+  type Fingerprint,
+  fingerprint,
+  generateCertificate,
+  subjectPublicKeyInfo,
+} from './certificate.ts';
 export { tls12Prf } from './tls12-prf.ts';

@@ -47,7 +47,9 @@ export function nobleCrypto(random: Random = platformRandom): CryptoProvider {
     randomBytes: (length) => random.randomBytes(length),
     hash: (algorithm, data) => HASHES[algorithm](data),
     createHash: (algorithm) => incrementalHash(algorithm),
-    hmac: (algorithm, key) => ({ compute: (...parts) => hmac(HASHES[algorithm], key, parts.length === 1 ? parts[0]! : concatBytes(...parts)) }),
+    hmac: (algorithm, key) => ({
+      compute: (...parts) => hmac(HASHES[algorithm], key, parts.length === 1 ? parts[0]! : concatBytes(...parts)),
+    }),
     aead: (algorithm, key) => nobleAead(algorithm, key),
     aesCtr: (key) => ({ apply: (counterBlock, data) => data.set(ctr(key, counterBlock).encrypt(data)) }),
     generateKeyAgreement: (group) => generateKeyAgreement(group, random),
@@ -66,7 +68,10 @@ function incrementalHash(algorithm: HashAlgorithm): IncrementalHash {
 }
 
 function nobleAead(algorithm: AeadAlgorithm, key: Uint8Array): Aead {
-  const cipher = (nonce: Uint8Array, additionalData: Uint8Array): { encrypt(data: Uint8Array): Uint8Array; decrypt(data: Uint8Array): Uint8Array } =>
+  const cipher = (
+    nonce: Uint8Array,
+    additionalData: Uint8Array,
+  ): { encrypt(data: Uint8Array): Uint8Array; decrypt(data: Uint8Array): Uint8Array } =>
     algorithm === 'chacha20-poly1305' ? chacha20poly1305(key, nonce, additionalData) : gcm(key, nonce, additionalData);
   return {
     seal: (nonce, plaintext, additionalData, output, offset) => output.set(cipher(nonce, additionalData).encrypt(plaintext), offset),
@@ -90,7 +95,8 @@ function generateKeyAgreement(group: NamedGroup, random: Random): KeyAgreement {
     return {
       publicKey: x25519.getPublicKey(secret),
       // RFC 7748 §6.1: noble refuses an all-zero result.
-      deriveSharedSecret: (peerPublicKey) => (peerPublicKey.length === 32 ? attempt(() => x25519.getSharedSecret(secret, peerPublicKey)) : undefined),
+      deriveSharedSecret: (peerPublicKey) =>
+        peerPublicKey.length === 32 ? attempt(() => x25519.getSharedSecret(secret, peerPublicKey)) : undefined,
     };
   }
   const curve = CURVES[group];
@@ -143,7 +149,8 @@ function importSigningKey(pkcs8: Uint8Array): SigningKey {
   const fields = new ByteReader(outer);
   element(fields);
   const algorithm = element(fields);
-  if (!equalBytes(algorithm, concatBytes(OID_EC_PUBLIC_KEY, OID_P256))) throw new TypeError('only P-256 keys in PKCS #8 DER can be imported');
+  if (!equalBytes(algorithm, concatBytes(OID_EC_PUBLIC_KEY, OID_P256)))
+    throw new TypeError('only P-256 keys in PKCS #8 DER can be imported');
   const ecPrivateKey = new ByteReader(element(new ByteReader(element(fields))));
   element(ecPrivateKey);
   const secret = element(ecPrivateKey);

@@ -214,7 +214,8 @@ function importSigningKey(pkcs8: Uint8Array): SigningKey {
   } catch {
     throw new TypeError('not a private key in PKCS #8 DER');
   }
-  if (key.asymmetricKeyType !== 'ec' && key.asymmetricKeyType !== 'rsa') throw new TypeError(`unsupported key type ${key.asymmetricKeyType}`);
+  if (key.asymmetricKeyType !== 'ec' && key.asymmetricKeyType !== 'rsa')
+    throw new TypeError(`unsupported key type ${key.asymmetricKeyType}`);
   return new NodeSigningKey(key);
 }
 

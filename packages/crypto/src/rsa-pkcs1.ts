@@ -17,7 +17,13 @@ const EXPONENT_BYTES = 8;
  * @param modulus big-endian, a leading zero allowed
  * @returns whether `signature` is the PKCS #1 v1.5 signature of `digest`; false for unusable keys
  */
-export function verifyRsaPkcs1(modulus: Uint8Array, exponent: Uint8Array, hash: HashAlgorithm, digest: Uint8Array, signature: Uint8Array): boolean {
+export function verifyRsaPkcs1(
+  modulus: Uint8Array,
+  exponent: Uint8Array,
+  hash: HashAlgorithm,
+  digest: Uint8Array,
+  signature: Uint8Array,
+): boolean {
   const prefix = DIGEST_INFO[hash];
   const n = toBigInt(modulus);
   const length = modulus[0] === 0 ? modulus.length - 1 : modulus.length;
