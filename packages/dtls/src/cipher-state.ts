@@ -1,0 +1,62 @@
+import { writeUint16, writeUint32 } from '@petrel/bytes';
+import { AEAD_TAG_LENGTH, type Aead, type CryptoProvider } from '@petrel/crypto';
+import type { CipherSuite } from './cipher-suites.ts';
+
+/**
+ * The keys of one direction of one epoch.
+ *
+ * ```
+ *   AES-GCM (RFC 5288 §3):   nonce = salt (4) || explicit (8); explicit = epoch || sequence number, sent in the record
+ *   ChaCha20 (RFC 7905 §2):  nonce = iv (12) XOR (0 (4) || epoch || sequence number); nothing is sent
+ *   additional data (RFC 6347 §4.1.2.1): epoch (2) || sequence number (6) || type (1) || version (2) || length (2)
+ * ```
+ */
+export class CipherState {
+  /** Bytes that a record grows by. */
+  readonly overhead: number;
+  readonly #aead: Aead;
+  readonly #iv: Uint8Array;
+  readonly #explicitLength: number;
+  readonly #nonce: Uint8Array = new Uint8Array(12);
+  readonly #additionalData: Uint8Array = new Uint8Array(13);
+
+  constructor(crypto: CryptoProvider, suite: CipherSuite, key: Uint8Array, iv: Uint8Array) {
+    this.#aead = crypto.aead(suite.aead, key);
+    this.#iv = iv;
+    this.#explicitLength = 12 - suite.fixedIvLength;
+    this.overhead = this.#explicitLength + AEAD_TAG_LENGTH;
+  }
+
+  /** Writes the protected fragment of `plaintext` to `record` at `offset`, which must have room for `plaintext.length + overhead` bytes. */
+  seal(type: number, epoch: number, sequenceNumber: number, plaintext: Uint8Array, record: Uint8Array, offset: number): void {
+    this.#prepare(type, epoch, sequenceNumber, plaintext.length);
+    if (this.#explicitLength > 0) {
+      record.set(this.#additionalData.subarray(0, 8), offset);
+      this.#nonce.set(this.#additionalData.subarray(0, 8), 4);
+    }
+    this.#aead.seal(this.#nonce, plaintext, this.#additionalData, record, offset + this.#explicitLength);
+  }
+
+  /** @returns the plaintext, written over the fragment; undefined when it is not authentic. */
+  open(type: number, epoch: number, sequenceNumber: number, fragment: Uint8Array): Uint8Array | undefined {
+    const length = fragment.length - this.overhead;
+    if (length < 0) return undefined;
+    this.#prepare(type, epoch, sequenceNumber, length);
+    if (this.#explicitLength > 0) this.#nonce.set(fragment.subarray(0, 8), 4);
+    const sealed = fragment.subarray(this.#explicitLength);
+    return this.#aead.open(this.#nonce, sealed, this.#additionalData, sealed, 0) === length ? sealed.subarray(0, length) : undefined;
+  }
+
+  #prepare(type: number, epoch: number, sequenceNumber: number, length: number): void {
+    const additionalData = this.#additionalData;
+    writeUint16(additionalData, 0, epoch);
+    writeUint16(additionalData, 2, Math.floor(sequenceNumber / 0x1_0000_0000));
+    writeUint32(additionalData, 4, sequenceNumber >>> 0);
+    additionalData[8] = type;
+    additionalData[9] = 0xfe;
+    additionalData[10] = 0xfd;
+    writeUint16(additionalData, 11, length);
+    this.#nonce.set(this.#iv);
+    if (this.#explicitLength === 0) for (let i = 0; i < 8; i++) this.#nonce[4 + i]! ^= additionalData[i]!;
+  }
+}
