@@ -43,13 +43,14 @@ export interface PlaintextRecord {
 interface ReadEpoch {
   readonly epoch: number;
   readonly cipher: CipherState | undefined;
-  readonly window: ReplayWindow;
+  /** Absent in epoch 0: anyone could fill it. There, message_seq finds the duplicates. */
+  readonly window: ReplayWindow | undefined;
 }
 
 export class RecordLayer {
   readonly #discards: Discards<RecordDiscard>;
   /** Epoch 0 and, after the ChangeCipherSpec, epoch 1; there is no renegotiation, so there are no more. */
-  readonly #readEpochs: ReadEpoch[] = [{ epoch: 0, cipher: undefined, window: new ReplayWindow() }];
+  readonly #readEpochs: ReadEpoch[] = [{ epoch: 0, cipher: undefined, window: undefined }];
   readonly #writeCiphers: (CipherState | undefined)[] = [undefined];
   readonly #nextSequenceNumbers: number[] = [0, 0];
 
@@ -123,13 +124,13 @@ export class RecordLayer {
     const epoch = this.#readEpochs[readUint16(datagram, offset + 3)];
     if (epoch === undefined) return 'unknown-epoch';
     const sequenceNumber = readUint16(datagram, offset + 5) * 0x1_0000_0000 + readUint32(datagram, offset + 7);
-    if (!epoch.window.isFresh(sequenceNumber)) return 'replayed-record';
+    if (epoch.window?.isFresh(sequenceNumber) === false) return 'replayed-record';
     const type = datagram[offset]!;
     const sealed = datagram.subarray(offset + RECORD_HEADER_LENGTH, end);
     const fragment = epoch.cipher === undefined ? sealed : epoch.cipher.open(type, epoch.epoch, sequenceNumber, sealed);
     if (fragment === undefined) return 'bad-record-mac';
     if (fragment.length > MAX_PLAINTEXT_LENGTH) return 'record-too-long';
-    epoch.window.accept(sequenceNumber);
+    epoch.window?.accept(sequenceNumber);
     return { type, epoch: epoch.epoch, sequenceNumber, fragment };
   }
 }
