@@ -1,0 +1,250 @@
+/**
+ * The client's handshake (RFC 6347 §4.2, figure 1), in protocol order.
+ *
+ * ```
+ *   Client                                          Server
+ *   ClientHello             -------->                            Flight 1
+ *                           <-------    HelloVerifyRequest       Flight 2
+ *   ClientHello             -------->                            Flight 3
+ *                                       ServerHello  \
+ *                                       Certificate   \
+ *                                       ServerKeyExchange        Flight 4
+ *                                       CertificateRequest /
+ *                           <--------   ServerHelloDone   /
+ *   Certificate                                       \
+ *   ClientKeyExchange                                  \
+ *   CertificateVerify                                    Flight 5
+ *   [ChangeCipherSpec]                                 /
+ *   Finished                -------->                 /
+ *                                       [ChangeCipherSpec] \     Flight 6
+ *                           <--------   Finished           /
+ * ```
+ */
+import { concatBytes } from '@petrel/bytes';
+import type { KeyAgreement } from '@petrel/crypto';
+import type { Instant } from '@petrel/sans-io';
+import type { CipherSuite } from './cipher-suites.ts';
+import { type DtlsFailure, failure } from './errors.ts';
+import {
+  checkSignature,
+  chooseScheme,
+  type Handshake,
+  type HandshakeContext,
+  type HandshakeResult,
+  malformed,
+  Transcript,
+  unexpected,
+} from './handshake.ts';
+import {
+  decodeCertificate,
+  decodeCertificateRequest,
+  decodeHelloVerifyRequest,
+  decodeServerHello,
+  decodeServerKeyExchange,
+  encodeCertificate,
+  encodeClientHello,
+  encodeClientKeyExchange,
+  encodeSignature,
+  groupOf,
+  HANDSHAKE_TYPE,
+  NAMED_GROUPS,
+  SIGNATURE_SCHEMES,
+} from './handshake-messages.ts';
+import { KeySchedule } from './key-schedule.ts';
+import type { HandshakeMessage } from './reassembler.ts';
+import { DTLS_1_2 } from './record-layer.ts';
+
+type State =
+  | 'wait-server-hello'
+  | 'wait-certificate'
+  | 'wait-server-key-exchange'
+  | 'wait-certificate-request'
+  | 'wait-server-hello-done'
+  | 'wait-finished'
+  | 'finished';
+
+export class ClientHandshake implements Handshake {
+  readonly #context: HandshakeContext;
+  readonly #transcript = new Transcript();
+  readonly #random: Uint8Array;
+  #state: State = 'wait-server-hello';
+  #verified = false;
+  #serverRandom: Uint8Array = new Uint8Array(32);
+  #suite: CipherSuite | undefined;
+  #srtpProfile: number | undefined;
+  #peerCertificates: readonly Uint8Array[] = [];
+  #serverPublicKey: Uint8Array = new Uint8Array(0);
+  #keyAgreement: KeyAgreement | undefined;
+  #acceptedSchemes: readonly number[] | undefined;
+  #keys: KeySchedule | undefined;
+  #result: HandshakeResult | undefined;
+
+  constructor(context: HandshakeContext) {
+    this.#context = context;
+    this.#random = context.crypto.randomBytes(32);
+  }
+
+  get result(): HandshakeResult | undefined {
+    return this.#result;
+  }
+
+  /** Flight 1, or 3 with the server's cookie. */
+  sendClientHello(now: Instant, cookie: Uint8Array = new Uint8Array(0)): void {
+    const { flight, cipherSuites, groups, srtpProfiles } = this.#context;
+    const hello = encodeClientHello({
+      random: this.#random,
+      cookie,
+      cipherSuites: cipherSuites.map((suite) => suite.code),
+      extensions: {
+        renegotiationInfo: true,
+        extendedMasterSecret: true,
+        supportedGroups: groups.map((group) => NAMED_GROUPS[group]),
+        ecPointFormats: true,
+        signatureAlgorithms: Object.values(SIGNATURE_SCHEMES),
+        ...(srtpProfiles.length > 0 ? { srtpProfiles } : {}),
+      },
+    });
+    flight.begin();
+    this.#transcript.clear();
+    this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.clientHello, hello));
+    this.#context.transmitFlight(now, true);
+  }
+
+  onMessage(message: HandshakeMessage, now: Instant): DtlsFailure | undefined {
+    if ((message.epoch === 1) !== (message.type === HANDSHAKE_TYPE.finished)) return unexpected;
+    switch (message.type) {
+      case HANDSHAKE_TYPE.helloVerifyRequest:
+        return this.#onHelloVerifyRequest(message, now);
+      case HANDSHAKE_TYPE.serverHello:
+        return this.#onServerHello(message);
+      case HANDSHAKE_TYPE.certificate:
+        return this.#onCertificate(message);
+      case HANDSHAKE_TYPE.serverKeyExchange:
+        return this.#onServerKeyExchange(message);
+      case HANDSHAKE_TYPE.certificateRequest:
+        return this.#onCertificateRequest(message);
+      case HANDSHAKE_TYPE.serverHelloDone:
+        return this.#onServerHelloDone(message, now);
+      case HANDSHAKE_TYPE.finished:
+        return this.#onFinished(message);
+      default:
+        return unexpected;
+    }
+  }
+
+  /** The client never speaks last: its timer repeats flight 5. */
+  onRepeatedFlight(): void {}
+
+  #onHelloVerifyRequest(message: HandshakeMessage, now: Instant): DtlsFailure | undefined {
+    const cookie = decodeHelloVerifyRequest(message.body);
+    if (cookie === undefined) return malformed;
+    // Once: a second request would make us a reflector.
+    if (this.#state !== 'wait-server-hello' || this.#verified) return unexpected;
+    this.#verified = true;
+    this.sendClientHello(now, cookie);
+    return undefined;
+  }
+
+  #onServerHello(message: HandshakeMessage): DtlsFailure | undefined {
+    if (this.#state !== 'wait-server-hello') return unexpected;
+    const hello = decodeServerHello(message.body);
+    if (hello === undefined) return malformed;
+    if (hello.version !== DTLS_1_2) return failure('unsupported-version', 'protocol_version');
+    this.#suite = this.#context.cipherSuites.find((suite) => suite.code === hello.cipherSuite);
+    if (this.#suite === undefined) return failure('no-common-cipher-suite', 'illegal_parameter');
+    // RFC 7627 §5.2 allows to go on without; exported keys would then not be bound to the handshake (§6.1), so we do not.
+    if (hello.extensions.extendedMasterSecret !== true) return failure('no-extended-master-secret', 'handshake_failure');
+    const profiles = hello.extensions.srtpProfiles;
+    if (profiles !== undefined) {
+      // RFC 5764 §4.1.1: one profile, and one of those offered.
+      if (profiles.length !== 1 || !this.#context.srtpProfiles.includes(profiles[0]!)) return failure('no-common-srtp-profile', 'illegal_parameter');
+      this.#srtpProfile = profiles[0];
+    }
+    this.#serverRandom = hello.random.slice();
+    this.#transcript.addReceived(message);
+    this.#state = 'wait-certificate';
+    return undefined;
+  }
+
+  #onCertificate(message: HandshakeMessage): DtlsFailure | undefined {
+    if (this.#state !== 'wait-certificate') return unexpected;
+    const chain = decodeCertificate(message.body);
+    if (chain === undefined) return malformed;
+    if (chain.length === 0) return failure('missing-certificate', 'bad_certificate');
+    this.#peerCertificates = chain;
+    this.#transcript.addReceived(message);
+    this.#state = 'wait-server-key-exchange';
+    return undefined;
+  }
+
+  #onServerKeyExchange(message: HandshakeMessage): DtlsFailure | undefined {
+    if (this.#state !== 'wait-server-key-exchange') return unexpected;
+    const { crypto, groups } = this.#context;
+    const exchange = decodeServerKeyExchange(message.body);
+    if (exchange === undefined) return malformed;
+    const group = groupOf(exchange.group);
+    if (group === undefined || !groups.includes(group)) return failure('no-common-group', 'illegal_parameter');
+    const signed = concatBytes(this.#random, this.#serverRandom, exchange.parameters);
+    const problem = checkSignature(crypto, this.#peerCertificates[0]!, exchange.scheme, signed, exchange.signature);
+    if (problem) return problem;
+    this.#serverPublicKey = exchange.publicKey;
+    this.#keyAgreement = crypto.generateKeyAgreement(group);
+    this.#transcript.addReceived(message);
+    this.#state = 'wait-certificate-request';
+    return undefined;
+  }
+
+  #onCertificateRequest(message: HandshakeMessage): DtlsFailure | undefined {
+    if (this.#state !== 'wait-certificate-request') return unexpected;
+    this.#acceptedSchemes = decodeCertificateRequest(message.body);
+    if (this.#acceptedSchemes === undefined) return malformed;
+    this.#transcript.addReceived(message);
+    this.#state = 'wait-server-hello-done';
+    return undefined;
+  }
+
+  /** Flight 5. */
+  #onServerHelloDone(message: HandshakeMessage, now: Instant): DtlsFailure | undefined {
+    if (this.#state !== 'wait-certificate-request' && this.#state !== 'wait-server-hello-done') return unexpected;
+    if (message.body.length > 0) return malformed;
+    this.#transcript.addReceived(message);
+    const { crypto, certificate, flight, records } = this.#context;
+    const scheme = this.#acceptedSchemes && chooseScheme(certificate, this.#acceptedSchemes);
+    if (this.#acceptedSchemes !== undefined && scheme === undefined) return failure('no-common-signature-scheme', 'handshake_failure');
+    const premasterSecret = this.#keyAgreement!.deriveSharedSecret(this.#serverPublicKey);
+    if (premasterSecret === undefined) return failure('bad-key-share', 'illegal_parameter');
+
+    flight.begin();
+    if (scheme !== undefined) this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.certificate, encodeCertificate(certificate.derChain)));
+    const exchange = encodeClientKeyExchange(this.#keyAgreement!.publicKey);
+    this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.clientKeyExchange, exchange));
+    const keys = new KeySchedule(crypto, this.#suite!, { client: this.#random, server: this.#serverRandom }, premasterSecret, this.#transcriptHash());
+    this.#keys = keys;
+    if (scheme !== undefined) {
+      const signature = certificate.privateKey.sign(scheme, this.#transcript.bytes());
+      const verify = encodeSignature(SIGNATURE_SCHEMES[scheme]!, signature);
+      this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.certificateVerify, verify));
+    }
+    const { client, server } = keys.recordKeys();
+    records.setKeys(client, server);
+    flight.addChangeCipherSpec();
+    this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.finished, keys.verifyData('client', this.#transcriptHash()), 1));
+    this.#context.transmitFlight(now, true);
+    this.#state = 'wait-finished';
+    return undefined;
+  }
+
+  #onFinished(message: HandshakeMessage): DtlsFailure | undefined {
+    if (this.#state !== 'wait-finished') return unexpected;
+    const expected = this.#keys!.verifyData('server', this.#transcriptHash());
+    if (!this.#context.crypto.timingSafeEqual(message.body, expected)) return failure('bad-finished', 'decrypt_error');
+    this.#context.flight.stop();
+    this.#state = 'finished';
+    this.#result = { suite: this.#suite!, srtpProfile: this.#srtpProfile, keys: this.#keys!, peerCertificates: this.#peerCertificates };
+    return undefined;
+  }
+
+  #transcriptHash(): Uint8Array {
+    return this.#context.crypto.hash(this.#suite!.hash, this.#transcript.bytes());
+  }
+}

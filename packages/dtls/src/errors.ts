@@ -1,0 +1,31 @@
+import type { AlertDescription } from './alert.ts';
+
+/** Why a handshake or a connection failed. The reason is data, for tests and for people; the alert is what the peer is told. */
+export interface DtlsFailure {
+  readonly reason: DtlsFailureReason;
+  /** The alert that was sent, or that came; `undefined` when there was none. */
+  readonly alert: AlertDescription | number | undefined;
+}
+
+export type DtlsFailureReason =
+  | 'malformed-message'
+  | 'unexpected-message'
+  | 'unsupported-version'
+  | 'no-common-cipher-suite'
+  | 'no-common-group'
+  | 'no-common-signature-scheme'
+  | 'no-common-srtp-profile'
+  | 'no-extended-master-secret'
+  | 'missing-certificate'
+  | 'bad-certificate'
+  | 'bad-key-share'
+  | 'bad-signature'
+  | 'bad-finished'
+  | 'fingerprint-mismatch'
+  | 'remote-alert'
+  | 'handshake-timeout'
+  | 'aborted';
+
+export function failure(reason: DtlsFailureReason, alert: AlertDescription): DtlsFailure {
+  return { reason, alert };
+}
