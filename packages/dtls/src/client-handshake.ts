@@ -157,7 +157,8 @@ export class ClientHandshake implements Handshake {
     const profiles = hello.extensions.srtpProfiles;
     if (profiles !== undefined) {
       // RFC 5764 §4.1.1: one profile, and one of those offered.
-      if (profiles.length !== 1 || !this.#context.srtpProfiles.includes(profiles[0]!)) return failure('no-common-srtp-profile', 'illegal_parameter');
+      if (profiles.length !== 1 || !this.#context.srtpProfiles.includes(profiles[0]!))
+        return failure('no-common-srtp-profile', 'illegal_parameter');
       this.#srtpProfile = profiles[0];
     }
     this.#serverRandom = hello.random.slice();
@@ -218,7 +219,13 @@ export class ClientHandshake implements Handshake {
     if (scheme !== undefined) this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.certificate, encodeCertificate(certificate.derChain)));
     const exchange = encodeClientKeyExchange(this.#keyAgreement!.publicKey);
     this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.clientKeyExchange, exchange));
-    const keys = new KeySchedule(crypto, this.#suite!, { client: this.#random, server: this.#serverRandom }, premasterSecret, this.#transcriptHash());
+    const keys = new KeySchedule(
+      crypto,
+      this.#suite!,
+      { client: this.#random, server: this.#serverRandom },
+      premasterSecret,
+      this.#transcriptHash(),
+    );
     this.#keys = keys;
     if (scheme !== undefined) {
       const signature = certificate.privateKey.sign(scheme, this.#transcript.bytes());

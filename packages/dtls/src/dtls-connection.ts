@@ -165,7 +165,8 @@ export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
   /** Sends one record. @returns false when the connection is not open. @throws RangeError when the data does not fit in a record. */
   send(data: Uint8Array): boolean {
     if (this.#state !== 'connected') return false;
-    if (data.length > MAX_PLAINTEXT_LENGTH) throw new RangeError(`a DTLS record holds at most ${MAX_PLAINTEXT_LENGTH} bytes, not ${data.length}`);
+    if (data.length > MAX_PLAINTEXT_LENGTH)
+      throw new RangeError(`a DTLS record holds at most ${MAX_PLAINTEXT_LENGTH} bytes, not ${data.length}`);
     this.#transmits.push(this.#records.seal(CONTENT_TYPE.applicationData, 1, data));
     return true;
   }

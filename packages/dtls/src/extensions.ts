@@ -3,7 +3,14 @@
  */
 import { ByteReader, ByteWriter } from '@petrel/bytes';
 
-const TYPE = { supportedGroups: 10, ecPointFormats: 11, signatureAlgorithms: 13, useSrtp: 14, extendedMasterSecret: 23, renegotiationInfo: 0xff01 } as const;
+const TYPE = {
+  supportedGroups: 10,
+  ecPointFormats: 11,
+  signatureAlgorithms: 13,
+  useSrtp: 14,
+  extendedMasterSecret: 23,
+  renegotiationInfo: 0xff01,
+} as const;
 
 /** Those that WebRTC needs; unknown ones are ignored, as RFC 5246 §7.4.1.4 asks. */
 export interface Extensions {

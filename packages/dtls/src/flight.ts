@@ -74,7 +74,9 @@ export class FlightSender {
         // A fragment of a few bytes at the end of a datagram is not worth its header.
         if (length > 0 && this.#maxDatagram - length < overhead + Math.min(part.body.length - offset, 64)) flush();
         const content = part.body.subarray(offset, offset + this.#maxDatagram - length - overhead);
-        const fragment = part.message ? concatBytes(header(part.message.type, part.message.sequence, part.body.length, offset, content.length), content) : content;
+        const fragment = part.message
+          ? concatBytes(header(part.message.type, part.message.sequence, part.body.length, offset, content.length), content)
+          : content;
         length += this.#records.sealInto(part.contentType, part.epoch, fragment, datagram, length);
         offset += content.length;
       } while (offset < part.body.length);

@@ -79,7 +79,8 @@ export function decodeClientHello(body: Uint8Array): (ClientHello & { readonly v
   const cipherSuites = uint16List(reader.view(reader.uint16()));
   const compressionMethods = reader.view(reader.uint8());
   const extensions = decodeExtensions(reader);
-  if (reader.overrun || reader.remaining > 0 || sessionIdLength > 32 || extensions === undefined || cipherSuites === undefined) return undefined;
+  if (reader.overrun || reader.remaining > 0 || sessionIdLength > 32 || extensions === undefined || cipherSuites === undefined)
+    return undefined;
   return compressionMethods.includes(0) ? { version, random, cookie, cipherSuites, extensions } : undefined;
 }
 
@@ -110,7 +111,14 @@ export interface ServerHello {
 }
 
 export function encodeServerHello({ random, cipherSuite, extensions }: ServerHello): Uint8Array {
-  return new ByteWriter(128).uint16(DTLS_1_2).bytes(random).uint8(0).uint16(cipherSuite).uint8(0).bytes(encodeExtensions(extensions)).finish();
+  return new ByteWriter(128)
+    .uint16(DTLS_1_2)
+    .bytes(random)
+    .uint8(0)
+    .uint16(cipherSuite)
+    .uint8(0)
+    .bytes(encodeExtensions(extensions))
+    .finish();
 }
 
 export function decodeServerHello(body: Uint8Array): (ServerHello & { readonly version: number }) | undefined {
@@ -186,7 +194,10 @@ export function decodeSignature(body: Uint8Array): { readonly scheme: number; re
 /** `certificate_types<1..2^8-1>; supported_signature_algorithms<2..2^16-2>; certificate_authorities<0..2^16-1>` (RFC 5246 §7.4.4) */
 export function encodeCertificateRequest(): Uint8Array {
   const schemes = Object.values(SIGNATURE_SCHEMES);
-  const writer = new ByteWriter(32).uint8(CLIENT_CERTIFICATE_TYPES.length).bytes(CLIENT_CERTIFICATE_TYPES).uint16(schemes.length * 2);
+  const writer = new ByteWriter(32)
+    .uint8(CLIENT_CERTIFICATE_TYPES.length)
+    .bytes(CLIENT_CERTIFICATE_TYPES)
+    .uint16(schemes.length * 2);
   for (const scheme of schemes) writer.uint16(scheme);
   return writer.uint16(0).finish();
 }

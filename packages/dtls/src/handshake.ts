@@ -87,6 +87,5 @@ export function checkSignature(
   return crypto.verify(scheme, spki, signed, signature) ? undefined : failure('bad-signature', 'decrypt_error');
 }
 
-
 export const malformed: DtlsFailure = failure('malformed-message', 'decode_error');
 export const unexpected: DtlsFailure = failure('unexpected-message', 'unexpected_message');

@@ -36,7 +36,12 @@ export class KeySchedule {
     const block = tls12Prf(this.#crypto, this.#suite.hash, this.#masterSecret, 'key expansion', seed, 2 * (keyLength + fixedIvLength));
     const state = (side: 0 | 1): CipherState => {
       const iv = 2 * keyLength + side * fixedIvLength;
-      return new CipherState(this.#crypto, this.#suite, block.slice(side * keyLength, (side + 1) * keyLength), block.slice(iv, iv + fixedIvLength));
+      return new CipherState(
+        this.#crypto,
+        this.#suite,
+        block.slice(side * keyLength, (side + 1) * keyLength),
+        block.slice(iv, iv + fixedIvLength),
+      );
     };
     return { client: state(0), server: state(1) };
   }

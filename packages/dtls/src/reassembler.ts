@@ -70,7 +70,8 @@ export class Reassembler {
     const sequence = reader.uint16();
     const offset = reader.uint24();
     const data = reader.view(reader.uint24());
-    if (reader.overrun || length > MAX_HANDSHAKE_LENGTH || offset + data.length > length || (data.length === 0 && length > 0)) return 'malformed';
+    if (reader.overrun || length > MAX_HANDSHAKE_LENGTH || offset + data.length > length || (data.length === 0 && length > 0))
+      return 'malformed';
     if (sequence < this.#next) return 'old';
     if (sequence >= this.#next + WINDOW) return 'too-far-ahead';
     let message = this.#partial.get(sequence);

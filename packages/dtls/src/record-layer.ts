@@ -84,7 +84,8 @@ export class RecordLayer {
   /** Writes a record at `offset` and returns its length. */
   sealInto(type: number, epoch: number, content: Uint8Array, output: Uint8Array, offset: number): number {
     const sequenceNumber = this.#nextSequenceNumbers[epoch]!;
-    if (sequenceNumber > MAX_SEQUENCE_NUMBER) throw new RangeError('the DTLS connection has used up its sequence numbers: close it and connect again');
+    if (sequenceNumber > MAX_SEQUENCE_NUMBER)
+      throw new RangeError('the DTLS connection has used up its sequence numbers: close it and connect again');
     this.#nextSequenceNumbers[epoch] = sequenceNumber + 1;
     const cipher = this.#writeCiphers[epoch];
     const length = content.length + (cipher?.overhead ?? 0);

@@ -35,7 +35,13 @@ import { KeySchedule } from './key-schedule.ts';
 import type { HandshakeMessage } from './reassembler.ts';
 import { DTLS_1_2 } from './record-layer.ts';
 
-type State = 'wait-client-hello' | 'wait-certificate' | 'wait-client-key-exchange' | 'wait-certificate-verify' | 'wait-finished' | 'finished';
+type State =
+  | 'wait-client-hello'
+  | 'wait-certificate'
+  | 'wait-client-key-exchange'
+  | 'wait-certificate-verify'
+  | 'wait-finished'
+  | 'finished';
 
 /** TLS_EMPTY_RENEGOTIATION_INFO_SCSV (RFC 5746 §3.3). */
 const RENEGOTIATION_SCSV = 0x00ff;
@@ -122,19 +128,27 @@ export class ServerHandshake implements Handshake {
   #negotiate(hello: ClientHello, now: Instant): DtlsFailure | undefined {
     const { certificate, cipherSuites, groups, srtpProfiles, crypto } = this.#context;
     const { extensions } = hello;
-    this.#suite = cipherSuites.find((suite) => suite.authentication === certificate.privateKey.algorithm && hello.cipherSuites.includes(suite.code));
+    this.#suite = cipherSuites.find(
+      (suite) => suite.authentication === certificate.privateKey.algorithm && hello.cipherSuites.includes(suite.code),
+    );
     if (this.#suite === undefined) return failure('no-common-cipher-suite', 'handshake_failure');
     if (extensions.extendedMasterSecret !== true) return failure('no-extended-master-secret', 'handshake_failure');
     const group = groups.find((candidate) => extensions.supportedGroups?.includes(NAMED_GROUPS[candidate]) ?? candidate === 'p-256');
     if (group === undefined) return failure('no-common-group', 'handshake_failure');
     const scheme = chooseScheme(certificate, extensions.signatureAlgorithms ?? []);
     if (scheme === undefined) return failure('no-common-signature-scheme', 'handshake_failure');
-    if (extensions.srtpProfiles !== undefined) this.#srtpProfile = srtpProfiles.find((profile) => extensions.srtpProfiles!.includes(profile));
+    if (extensions.srtpProfiles !== undefined)
+      this.#srtpProfile = srtpProfiles.find((profile) => extensions.srtpProfiles!.includes(profile));
     this.#keyAgreement = crypto.generateKeyAgreement(group);
     const parameters = encodeEcdhParameters(NAMED_GROUPS[group], this.#keyAgreement.publicKey);
     const signature = certificate.privateKey.sign(scheme, concatBytes(this.#clientRandom, this.#random, parameters));
     const secureRenegotiation = extensions.renegotiationInfo === true || hello.cipherSuites.includes(RENEGOTIATION_SCSV);
-    this.#sendServerFlight(concatBytes(parameters, encodeSignature(SIGNATURE_SCHEMES[scheme]!, signature)), secureRenegotiation, extensions.ecPointFormats === true, now);
+    this.#sendServerFlight(
+      concatBytes(parameters, encodeSignature(SIGNATURE_SCHEMES[scheme]!, signature)),
+      secureRenegotiation,
+      extensions.ecPointFormats === true,
+      now,
+    );
     return undefined;
   }
 
@@ -181,7 +195,13 @@ export class ServerHandshake implements Handshake {
     if (premasterSecret === undefined) return failure('bad-key-share', 'illegal_parameter');
     this.#transcript.addReceived(message);
     const { crypto, records } = this.#context;
-    this.#keys = new KeySchedule(crypto, this.#suite!, { client: this.#clientRandom, server: this.#random }, premasterSecret, this.#transcriptHash());
+    this.#keys = new KeySchedule(
+      crypto,
+      this.#suite!,
+      { client: this.#clientRandom, server: this.#random },
+      premasterSecret,
+      this.#transcriptHash(),
+    );
     const { client, server } = this.#keys.recordKeys();
     records.setKeys(server, client);
     this.#state = 'wait-certificate-verify';
@@ -192,7 +212,13 @@ export class ServerHandshake implements Handshake {
     if (this.#state !== 'wait-certificate-verify') return unexpected;
     const verify = decodeSignature(message.body);
     if (verify === undefined) return malformed;
-    const problem = checkSignature(this.#context.crypto, this.#peerCertificates[0]!, verify.scheme, this.#transcript.bytes(), verify.signature);
+    const problem = checkSignature(
+      this.#context.crypto,
+      this.#peerCertificates[0]!,
+      verify.scheme,
+      this.#transcript.bytes(),
+      verify.signature,
+    );
     if (problem) return problem;
     this.#transcript.addReceived(message);
     this.#state = 'wait-finished';
