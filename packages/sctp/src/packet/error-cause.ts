@@ -1,0 +1,34 @@
+/** Error causes of ABORT and ERROR chunks (RFC 9260 §3.3.10): `| Cause Code | Cause Length | Cause-Specific Information |`. */
+import { ByteReader, ByteWriter, decodeUtf8, encodeUtf8 } from '@petrel/bytes';
+
+export const CAUSE = { staleCookie: 3, outOfResource: 4, unrecognizedChunk: 6, userInitiatedAbort: 12, protocolViolation: 13 } as const;
+
+export interface ErrorCause {
+  readonly code: number;
+  /** The upper layer's reason or the additional information of causes 12 and 13, if it is text. */
+  readonly reason: string;
+}
+
+export function encodeCause(code: number, information: Uint8Array): Uint8Array {
+  return new ByteWriter(information.length + 8).uint16(code).uint16(4 + information.length).bytes(information).pad(4).finish();
+}
+
+/** The reason of an ABORT (§3.3.10.12), cut to what fits beside the headers. */
+export function encodeUserInitiatedAbort(reason: string, maxLength: number): Uint8Array {
+  let text = encodeUtf8(reason);
+  if (text.length > maxLength) {
+    let end = maxLength;
+    while (end > 0 && (text[end]! & 0xc0) === 0x80) end -= 1; // not inside a character
+    text = text.subarray(0, end);
+  }
+  return encodeCause(CAUSE.userInitiatedAbort, text);
+}
+
+/** The first cause; undefined when there is none. */
+export function decodeCause(value: Uint8Array): ErrorCause | undefined {
+  const reader = new ByteReader(value);
+  const code = reader.uint16();
+  const information = reader.view(reader.uint16() - 4);
+  if (reader.overrun) return undefined;
+  return { code, reason: code === CAUSE.userInitiatedAbort || code === CAUSE.protocolViolation ? decodeUtf8(information) : '' };
+}
