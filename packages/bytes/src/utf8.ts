@@ -30,7 +30,7 @@ export function encodeUtf8(text: string): Uint8Array {
     if (point < 0x80) bytes[offset++] = point;
     else {
       const continuations = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-      bytes[offset++] = ((0xf00 >>> continuations) & 0xff) | (point >>> (6 * continuations));
+      bytes[offset++] = ((0xf00 >>> (continuations + 1)) & 0xff) | (point >>> (6 * continuations));
       for (let shift = 6 * (continuations - 1); shift >= 0; shift -= 6) bytes[offset++] = 0x80 | ((point >>> shift) & 0x3f);
     }
   }

@@ -82,14 +82,16 @@ export interface SctpOptions {
   /** Bytes that may wait for the application or for missing fragments; advertised as a_rwnd. */
   readonly receiveBuffer?: number;
   readonly streams?: number;
+  /** Max.Init.Retransmits (RFC 9260 §16); Infinity where a layer below watches the peer, as ICE consent does. */
+  readonly maxInitRetransmits?: number;
+  /** Association.Max.Retrans. */
+  readonly maxRetransmits?: number;
 }
 
 type TimerName = 't1-init' | 't1-cookie' | 't2-shutdown' | 't3-rtx' | 'reconfig' | 'sack' | 'heartbeat';
 
 /** RFC 9260 §16, with the faster timers that a path which ICE has verified allows. */
-const RTO = { initial: 500, minimum: 120, maximum: 10_000 };
-const MAX_INIT_RETRANSMITS = 8;
-const MAX_ASSOCIATION_RETRANSMITS = 10;
+const RTO = { initial: 500, minimum: 120, maximum: 3000 };
 const SACK_DELAY = 200;
 const HEARTBEAT_INTERVAL = 30_000;
 
@@ -106,6 +108,8 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
   readonly #maxPacket: number;
   readonly #receiveBuffer: number;
   readonly #streams: number;
+  readonly #maxInitRetransmits: number;
+  readonly #maxRetransmits: number;
   readonly #cookies: CookieJar;
   readonly #timers = new TimerTable<TimerName>(['t1-init', 't1-cookie', 't2-shutdown', 't3-rtx', 'reconfig', 'sack', 'heartbeat']);
   readonly #rto = new RetransmissionTimeout(RTO);
@@ -145,6 +149,8 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     this.#maxPacket = (options.maxPacket ?? 1160) & ~3;
     this.#receiveBuffer = options.receiveBuffer ?? 1_048_576;
     this.#streams = options.streams ?? 65_535;
+    this.#maxInitRetransmits = options.maxInitRetransmits ?? 8;
+    this.#maxRetransmits = options.maxRetransmits ?? 10;
     this.#outboundStreams = this.#streams;
     this.#inboundStreams = this.#streams;
     this.#cookies = new CookieJar(options.crypto);
@@ -253,7 +259,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
       return this.#onInit(first!, now);
     }
     if (!this.#hasValidTag(packet.verificationTag, first!)) return this.discards.count('wrong-verification-tag');
-    if (this.#ended) return this.discards.count('after-end');
+    if (this.#ended) return this.#onPacketAfterEnd(first!, packet.verificationTag);
     let hasData = false;
     for (const chunk of packet.chunks) {
       if (chunk.type === CHUNK_TYPE.data) hasData = true;
@@ -421,7 +427,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
 
   #retryHandshake(send: () => void): void {
     this.#initAttempts += 1;
-    if (this.#initAttempts > MAX_INIT_RETRANSMITS) return this.#fail('the peer does not answer');
+    if (this.#initAttempts > this.#maxInitRetransmits) return this.#fail('the peer does not answer');
     this.#rto.backOff();
     send();
   }
@@ -736,6 +742,12 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     return !this.#ended;
   }
 
+  /** Our SHUTDOWN COMPLETE was lost: the repeated SHUTDOWN ACK gets another, with the T bit (§8.4 rule 5). */
+  #onPacketAfterEnd({ type }: Chunk, tag: number): void {
+    this.discards.count('after-end');
+    if (type === CHUNK_TYPE.shutdownAck) this.#packets.push(this.#packetWith(tag, CHUNK_TYPE.shutdownComplete, 1, new Uint8Array(0)));
+  }
+
   /** The next step, once everything sent is acknowledged. */
   #advanceShutdown(now: Instant): void {
     if (!this.#outstanding.isEmpty || !this.#sendQueue.isEmpty) return;
@@ -763,7 +775,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
   /** Counts a transmission without an answer (§8.1). @returns false when it was one too many and the association is over */
   #countError(): boolean {
     this.#errors += 1;
-    if (this.#errors <= MAX_ASSOCIATION_RETRANSMITS) return true;
+    if (this.#errors <= this.#maxRetransmits) return true;
     this.#fail('the peer does not answer');
     return false;
   }

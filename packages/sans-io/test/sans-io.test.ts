@@ -1,0 +1,57 @@
+import { describe, expect, test } from '@jest/globals';
+import { Backoff, Discards, NEVER, Queue, randomFraction, randomUint32, TimerTable } from '@petrel/sans-io';
+
+describe('TimerTable', () => {
+  test('knows the earliest deadline and who is running', () => {
+    const timers = new TimerTable<'a' | 'b'>(['a', 'b']);
+    expect(timers.next()).toBe(NEVER);
+    timers.start('a', 20);
+    timers.start('b', 10);
+    expect([timers.next(), timers.running(), timers.deadline('a')]).toEqual([10, ['a', 'b'], 20]);
+    timers.stop('b');
+    expect([timers.next(), timers.isRunning('b')]).toEqual([20, false]);
+    timers.stopAll();
+    expect(timers.running()).toEqual([]);
+  });
+
+  test('expires once, at its deadline and not before', () => {
+    const timers = new TimerTable<'a'>(['a']);
+    timers.start('a', 10);
+    expect([timers.expire('a', 9), timers.expire('a', 10), timers.expire('a', 11)]).toEqual([false, true, false]);
+  });
+});
+
+test('Queue: first in, first out, through many wraps', () => {
+  const queue = new Queue<number>();
+  let next = 0;
+  for (let i = 0; i < 5000; i++) {
+    queue.push(i);
+    queue.push(i);
+    if (i % 3 !== 0) expect(queue.shift()).toBe(next++ >> 1);
+  }
+  expect(queue.length).toBe(10_000 - next);
+  expect(queue.peek()).toBe(next >> 1);
+  expect([...queue]).toHaveLength(queue.length);
+  queue.clear();
+  expect([queue.length, queue.shift(), queue.peek()]).toEqual([0, undefined, undefined]);
+});
+
+test('Backoff doubles up to its maximum, and begins again', () => {
+  const backoff = new Backoff(100, 350);
+  expect([backoff.next(), backoff.next(), backoff.next(), backoff.next()]).toEqual([100, 200, 350, 350]);
+  backoff.reset();
+  expect(backoff.next()).toBe(100);
+});
+
+test('Discards counts by reason', () => {
+  const discards = new Discards<'x' | 'y'>();
+  discards.count('x');
+  discards.count('x');
+  expect([discards.of('x'), discards.of('y'), discards.total, discards.toJSON()]).toEqual([2, 0, 2, { x: 2 }]);
+});
+
+test('random numbers use all their bytes', () => {
+  const random = { randomBytes: () => Uint8Array.of(0xff, 0xfe, 0xfd, 0xfc) };
+  expect(randomUint32(random)).toBe(0xfffefdfc);
+  expect(randomFraction(random)).toBeLessThan(1);
+});
