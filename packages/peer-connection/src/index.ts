@@ -1,1 +1,13 @@
-export type { Runtime } from './runtime.ts';
+export type {
+  DatagramHandler,
+  NetworkInterface,
+  Runtime,
+  StreamHandler,
+  StreamOptions,
+  StreamSocket,
+  TcpListener,
+  TcpListenOptions,
+  TimerHandle,
+  UdpOptions,
+  UdpSocket,
+} from './runtime.ts';
