@@ -1,0 +1,23 @@
+/**
+ * Ends a page's connection together with its server's, and the server's with the page. Browsers leave the connection
+ * "connected" when the other side has said goodbye, and say nothing themselves when a tab is closed.
+ *
+ * @param channels whose `error` event carries the reason that the other side gave.
+ * @param onclosed called once when the other side has closed: `pc` is closed then too, and its tracks have ended.
+ * @example
+ * const channel = pc.createDataChannel('console');
+ * closeWithPeer(pc, [channel], (reason) => status.textContent = `The server has closed: ${reason}`);
+ */
+export function closeWithPeer(pc: RTCPeerConnection, channels: readonly RTCDataChannel[], onclosed?: (reason: string) => void): void {
+  let reason = '';
+  const transports = (): (RTCDtlsTransport | null)[] =>
+    [...pc.getReceivers(), ...pc.getSenders(), pc.sctp].map((end) => end?.transport ?? null);
+  const check = (): void => {
+    if (pc.signalingState === 'closed' || !transports().some((transport) => transport?.state === 'closed')) return;
+    pc.close();
+    onclosed?.(reason);
+  };
+  for (const channel of channels) channel.addEventListener('error', ({ error }) => (reason ||= error.message));
+  pc.addEventListener('connectionstatechange', () => transports().forEach((each) => each?.addEventListener('statechange', check)));
+  addEventListener('pagehide', () => pc.close(), { once: true });
+}
