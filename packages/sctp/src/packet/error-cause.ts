@@ -10,7 +10,12 @@ export interface ErrorCause {
 }
 
 export function encodeCause(code: number, information: Uint8Array): Uint8Array {
-  return new ByteWriter(information.length + 8).uint16(code).uint16(4 + information.length).bytes(information).pad(4).finish();
+  return new ByteWriter(information.length + 8)
+    .uint16(code)
+    .uint16(4 + information.length)
+    .bytes(information)
+    .pad(4)
+    .finish();
 }
 
 /** The reason of an ABORT (§3.3.10.12), cut to what fits beside the headers. */

@@ -35,8 +35,16 @@ export function encodeInit(init: Init): Uint8Array {
   const writer = new ByteWriter(64).uint32(init.initiateTag).uint32(init.receiverWindow);
   writer.uint16(init.outboundStreams).uint16(init.inboundStreams).uint32(init.initialTsn);
   writer.uint16(PARAMETER.forwardTsnSupported).uint16(4);
-  writer.uint16(PARAMETER.supportedExtensions).uint16(4 + EXTENSIONS.length).bytes(EXTENSIONS).pad(4);
-  if (init.cookie) writer.uint16(PARAMETER.stateCookie).uint16(4 + init.cookie.length).bytes(init.cookie);
+  writer
+    .uint16(PARAMETER.supportedExtensions)
+    .uint16(4 + EXTENSIONS.length)
+    .bytes(EXTENSIONS)
+    .pad(4);
+  if (init.cookie)
+    writer
+      .uint16(PARAMETER.stateCookie)
+      .uint16(4 + init.cookie.length)
+      .bytes(init.cookie);
   return writer.finish();
 }
 

@@ -14,7 +14,15 @@ import { ByteReader, ByteWriter } from '@petrel/bytes';
 const OUTGOING_RESET = 13;
 const RESPONSE = 16;
 
-export const RESET_RESULT = { nothingToDo: 0, performed: 1, denied: 2, wrongStream: 3, alreadyInProgress: 4, badSequenceNumber: 5, inProgress: 6 } as const;
+export const RESET_RESULT = {
+  nothingToDo: 0,
+  performed: 1,
+  denied: 2,
+  wrongStream: 3,
+  alreadyInProgress: 4,
+  badSequenceNumber: 5,
+  inProgress: 6,
+} as const;
 
 export interface OutgoingResetRequest {
   readonly type: 'outgoing-reset';

@@ -71,6 +71,8 @@ export class DataTracker {
 
   #advance(distance: number): void {
     this.#cumulative = addSerial32(this.#cumulative, distance);
-    this.#gaps = this.#gaps.filter(({ end }) => end > distance).map(({ start, end }) => ({ start: Math.max(start - distance, 1), end: end - distance }));
+    this.#gaps = this.#gaps
+      .filter(({ end }) => end > distance)
+      .map(({ start, end }) => ({ start: Math.max(start - distance, 1), end: end - distance }));
   }
 }

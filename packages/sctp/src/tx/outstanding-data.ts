@@ -72,7 +72,16 @@ export class OutstandingData {
   add(fragment: Fragment, now: Instant): OutstandingChunk {
     const { message, data, begin, end } = fragment;
     const flags = (end ? DATA_FLAG.end : 0) | (begin ? DATA_FLAG.begin : 0) | (message.unordered ? DATA_FLAG.unordered : 0);
-    const chunk: OutstandingChunk = { tsn: this.#nextTsn, flags, message, data, sentAt: now, transmissions: 1, missingReports: 0, state: 'in-flight' };
+    const chunk: OutstandingChunk = {
+      tsn: this.#nextTsn,
+      flags,
+      message,
+      data,
+      sentAt: now,
+      transmissions: 1,
+      missingReports: 0,
+      state: 'in-flight',
+    };
     this.#nextTsn = addSerial32(this.#nextTsn, 1);
     this.#chunks.push(chunk);
     this.#bytesInFlight += data.length;

@@ -8,6 +8,8 @@ export interface SendOptions {
   readonly maxRetransmits?: number;
   /** Give up this many milliseconds after `send`. */
   readonly lifetime?: number;
+  /** Not part of `bufferedAmount`: control messages of the layer above. */
+  readonly uncounted?: boolean;
 }
 
 /** A message on its way: shared by its fragments, so that they are given up together. */
@@ -140,7 +142,8 @@ export class SendQueue {
   #begin(now: Instant): OutgoingStream | undefined {
     for (let stream = this.#turns.shift(); stream !== undefined; stream = this.#turns.shift()) {
       // Expired before anything was sent (RFC 3758 §3.5 A1): it just disappears.
-      while (stream.messages.length > 0 && stream.messages.peek()!.expires <= now) this.#release(stream, stream.messages.shift()!.data.length);
+      while (stream.messages.length > 0 && stream.messages.peek()!.expires <= now)
+        this.#release(stream, stream.messages.shift()!.data.length);
       const message = stream.messages.peek();
       if (message === undefined) continue;
       if (!message.unordered) {
