@@ -1,0 +1,308 @@
+/**
+ * The close: how one transport says goodbye on every layer, in the order that makes all of it arrive, until it has been heard.
+ *
+ * ```
+ *   close() ── no path, or already closed by the peer ─────────────────────────────────┐
+ *      │                                                                                │
+ *      ├── DTLS handshake under way ──> CANCELLING ── three times, 50 ms apart ─────────┤
+ *      │                                                                                ▼
+ *      └── DTLS connected ──> REPEATING ── close_notify or fatal alert heard ────────> HEARD ── 403 sent, or time is up ──> RELEASED
+ *                             │  ▲    │    (or: all repetitions sent and the peer quiet)                                       ▲
+ *           50, 150, 350, … ms │  │    └── linger over ────────────────────────────────────────────────────────────────────────┘
+ *           or a datagram      └──┘
+ *           that should not have come
+ * ```
+ *
+ * One flight is RTCP BYE (RFC 3550 §6.6), SCTP ABORT (RFC 9260 §9.1) and DTLS close_notify (RFC 5246 §7.2.1), in this order and each in a datagram of
+ * its own: after the alert nothing else would be read, and one lost datagram must not take two of them. A repeated flight consists of new
+ * records. Then a connectivity check of the peer's gets 403, which revokes consent (RFC 7675 §5.2), and TURN allocations are
+ * deleted (RFC 8656 §7). docs/closing.md shows what the peers make of it.
+ */
+import type { IceTransmit } from '@petrel/ice';
+import { type Core, type Instant, Queue, TimerTable } from '@petrel/sans-io';
+import type { TransportStack } from './transport-stack.ts';
+
+/** The order in which all three messages take effect. Others exist for conformance work: see {@link CloseOptions.sequence}. */
+export const CLOSE_SEQUENCE: readonly CloseMessage[] = ['bye', 'abort', 'close_notify'];
+
+export type CloseMessage = 'bye' | 'abort' | 'close_notify';
+
+/** What was sent, one entry for each message of each flight. */
+export interface SentMessage {
+  readonly message: CloseMessage | 'user_canceled' | 'stun-403';
+  readonly layer: 'rtcp' | 'sctp' | 'dtls' | 'ice';
+  /** Datagrams. */
+  readonly count: number;
+  /** On the wire, without IP and UDP headers. */
+  readonly bytes: number;
+  /** Milliseconds since the call of `close`. */
+  readonly at: number;
+}
+
+/** How a connection ended. */
+export interface CloseReport {
+  /** `local`: our `close` was first. `remote`: the peer had closed before. `lost`: consent had expired, or ICE or DTLS had failed. */
+  readonly by: 'local' | 'remote' | 'lost';
+  /** Ours for `local`, the peer's for `remote`. */
+  readonly reason: string;
+  /** The peer's answer; `quiet`: none, but it has stopped sending; `nothing`: neither, or there was nobody to ask. */
+  readonly heard: 'close_notify' | 'fatal-alert' | 'quiet' | 'nothing';
+  readonly sent: readonly SentMessage[];
+  readonly flights: number;
+  /** From the call of `close` to what was heard. */
+  readonly durationMs: number;
+}
+
+export interface CloseOptions {
+  /** Told to the peer in the BYE and the ABORT; a browser shows it in the error of the data channels. At most 255 bytes of UTF-8 arrive in a BYE. */
+  readonly reason?: string;
+  /** Milliseconds for which the close may be repeated in the background; 0: say it once. Default 4,000. */
+  readonly linger?: number;
+  /** Another order of the messages, or fewer of them. Default: {@link CLOSE_SEQUENCE}. */
+  readonly sequence?: readonly CloseMessage[];
+}
+
+export type ShutdownState = 'cancelling' | 'repeating' | 'heard' | 'released';
+
+export type ShutdownEvent =
+  /** Nothing more will be repeated; sockets stay for the 403. */
+  | { readonly type: 'closed'; readonly report: CloseReport }
+  /** The sockets can go, once everything polled has been sent. */
+  | { readonly type: 'released' };
+
+/** The first repetition comes after this many milliseconds, or after two round trips if these are longer; each gap is twice the one before. */
+const FIRST_REPETITION = 50;
+const TIMED_REPETITIONS = 5;
+/** Datagrams that should not have come provoke at most one flight in this many milliseconds, and this many flights in all. */
+const FLIGHT_INTERVAL = 50;
+const MAX_FLIGHTS = 20;
+/** A peer that has sent nothing for this long, after the last repetition, has understood. */
+const QUIET_PERIOD = 500;
+const CANCEL_FLIGHTS = 3;
+const DEFAULT_LINGER = 4000;
+
+type TimerName = 'repeat' | 'quiet' | 'linger';
+
+export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
+  readonly #stack: TransportStack;
+  readonly #reason: string;
+  readonly #linger: number;
+  readonly #sequence: readonly CloseMessage[];
+  readonly #startedAt: Instant;
+  readonly #timers = new TimerTable<TimerName>(['repeat', 'quiet', 'linger']);
+  readonly #events = new Queue<ShutdownEvent>();
+  readonly #sent: SentMessage[] = [];
+  #state: ShutdownState;
+  #flights = 0;
+  #timedFlights = 0;
+  #gap: number;
+  #lastFlightAt: Instant = 0;
+  #lastHeardAt: Instant;
+
+  /** Sends the first flight: poll it at once. From here on the stack gets its inputs from here only. */
+  constructor(stack: TransportStack, options: CloseOptions, now: Instant) {
+    this.#stack = stack;
+    this.#reason = options.reason ?? '';
+    this.#linger = options.linger ?? DEFAULT_LINGER;
+    this.#sequence = options.sequence ?? CLOSE_SEQUENCE;
+    this.#startedAt = now;
+    this.#lastHeardAt = now;
+    this.#gap = Math.max(FIRST_REPETITION, 2 * (stack.ice.roundTripTime ?? 0));
+    stack.ice.silence(now);
+    this.#state = this.#begin(now);
+  }
+
+  get state(): ShutdownState {
+    return this.#state;
+  }
+
+  /** A datagram after the close. Only an alert is listened to; anything else shows that the peer has not noticed yet. */
+  receive(socket: number, datagram: Uint8Array, address: string, port: number, now: Instant): void {
+    if (this.#state === 'released') return;
+    const { ice } = this.#stack;
+    const fromPeer = ice.isSelectedPath(socket, address, port);
+    const payload = ice.receive(socket, datagram, address, port, now);
+    if (ice.refusals > 0) return this.#onRefused(now);
+    if (!fromPeer || this.#state === 'heard') return;
+    if (payload !== undefined) {
+      this.#lastHeardAt = now;
+      this.#stack.receiveWhileClosing(payload, now);
+    }
+    const answer = this.#answer();
+    if (answer !== undefined) this.#conclude(answer, now);
+    else if (this.#state === 'repeating' && now - this.#lastFlightAt >= FLIGHT_INTERVAL) this.#repeat(now);
+  }
+
+  handleTimeout(now: Instant): void {
+    if (this.#timers.expire('repeat', now)) this.#onRepeatTimer(now);
+    if (this.#timers.expire('quiet', now)) this.#onQuietTimer(now);
+    if (this.#timers.expire('linger', now)) this.#onLingerOver(now);
+  }
+
+  nextTimeout(): Instant {
+    return this.#timers.next();
+  }
+
+  pollTransmit(now: Instant): IceTransmit | undefined {
+    return this.#stack.ice.pollTransmit(now);
+  }
+
+  pollEvent(): ShutdownEvent | undefined {
+    return this.#events.shift();
+  }
+
+  // Beginning ----------------------------------------------------------------------------------------------------------
+
+  #begin(now: Instant): ShutdownState {
+    const { dtls, ice, closedByPeer } = this.#stack;
+    this.#timers.start('linger', now + this.#linger);
+    if (closedByPeer !== undefined) {
+      this.#report('close_notify', 'remote', closedByPeer.reason, now);
+      return this.#awaitCheck(now);
+    }
+    if (ice.state === 'failed' || dtls?.state === 'failed') return this.#leave('lost', now);
+    if (ice.selectedPair === undefined || dtls === undefined || dtls.state === 'new' || dtls.state === 'closed')
+      return this.#leave('local', now);
+    if (dtls.state === 'connecting') {
+      this.#state = 'cancelling';
+      this.#cancel(now);
+      return this.#state;
+    }
+    this.#state = 'repeating';
+    this.#repeat(now);
+    if (this.#linger > 0) this.#timers.start('repeat', now + this.#gap);
+    else this.#conclude('nothing', now);
+    return this.#state;
+  }
+
+  /** Nobody to tell. */
+  #leave(by: CloseReport['by'], now: Instant): ShutdownState {
+    this.#report('nothing', by, this.#reason, now);
+    this.#release(now);
+    return 'released';
+  }
+
+  // Sending ------------------------------------------------------------------------------------------------------------
+
+  /** One flight; each layer is drained to the socket before the next one speaks. */
+  #repeat(now: Instant): void {
+    if (this.#flights >= MAX_FLIGHTS) return;
+    this.#flights += 1;
+    this.#lastFlightAt = now;
+    for (const message of this.#sequence) this.#say(message, now);
+  }
+
+  #say(message: CloseMessage, now: Instant): void {
+    switch (message) {
+      case 'bye':
+        return this.#sayBye(now);
+      case 'abort':
+        return this.#sayAbort(now);
+      case 'close_notify':
+        this.#stack.dtls!.close();
+        return this.#record('close_notify', 'dtls', this.#stack.flushDtls(now), now);
+    }
+  }
+
+  /** RFC 3550 §6.6, for every SSRC that has sent; nothing when none has (§6.3.7). */
+  #sayBye(now: Instant): void {
+    const sizes = this.#stack.media.bye(this.#reason, now).map((compound) => this.#stack.sendRtcp(compound, now));
+    this.#record('bye', 'rtcp', sizes, now);
+  }
+
+  /** RFC 9260 §9.1: no DATA with it, cause 12 with the reason; nothing while the peer has no association. */
+  #sayAbort(now: Instant): void {
+    const { sctp } = this.#stack;
+    const packet = sctp?.createAbort(this.#reason);
+    if (packet === undefined) return;
+    sctp!.abort(this.#reason);
+    this.#stack.sendSctp(packet, now);
+    this.#record('abort', 'sctp', this.#stack.flushDtls(now), now);
+  }
+
+  /** During the handshake: user_canceled and close_notify in the epoch in force (RFC 5246 §7.2.2), and no lingering. */
+  #cancel(now: Instant): void {
+    this.#flights += 1;
+    this.#stack.dtls!.close();
+    this.#record('user_canceled', 'dtls', this.#stack.flushDtls(now), now);
+    if (this.#flights < CANCEL_FLIGHTS && this.#linger > 0) this.#timers.start('repeat', now + FLIGHT_INTERVAL);
+    else {
+      this.#conclude('nothing', now);
+      this.#release(now);
+    }
+  }
+
+  #record(message: SentMessage['message'], layer: SentMessage['layer'], sizes: readonly number[], now: Instant): void {
+    if (sizes.length === 0) return;
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    this.#sent.push({ message, layer, count: sizes.length, bytes, at: now - this.#startedAt });
+  }
+
+  // Listening ----------------------------------------------------------------------------------------------------------
+
+  #answer(): CloseReport['heard'] | undefined {
+    const { dtls } = this.#stack;
+    if (!dtls?.closedByPeer) return undefined;
+    return dtls.state === 'failed' ? 'fatal-alert' : 'close_notify';
+  }
+
+  #onRepeatTimer(now: Instant): void {
+    if (this.#state === 'cancelling') return this.#cancel(now);
+    if (this.#state !== 'repeating') return;
+    this.#repeat(now);
+    this.#timedFlights += 1;
+    this.#gap *= 2;
+    if (this.#timedFlights < TIMED_REPETITIONS) this.#timers.start('repeat', now + this.#gap);
+    else this.#timers.start('quiet', now + QUIET_PERIOD);
+  }
+
+  /** A browser that answers no alert falls silent instead. */
+  #onQuietTimer(now: Instant): void {
+    if (this.#state !== 'repeating') return;
+    const quietSince = now - this.#lastHeardAt;
+    if (quietSince >= QUIET_PERIOD) this.#conclude('quiet', now);
+    else this.#timers.start('quiet', this.#lastHeardAt + QUIET_PERIOD);
+  }
+
+  #onLingerOver(now: Instant): void {
+    if (this.#state === 'repeating' || this.#state === 'cancelling') this.#conclude('nothing', now);
+    this.#release(now);
+  }
+
+  // Ending -------------------------------------------------------------------------------------------------------------
+
+  #conclude(heard: CloseReport['heard'], now: Instant): void {
+    this.#report(heard, 'local', this.#reason, now);
+    this.#state = this.#awaitCheck(now);
+  }
+
+  #report(heard: CloseReport['heard'], by: CloseReport['by'], reason: string, now: Instant): void {
+    const report = { by, reason, heard, sent: this.#sent, flights: this.#flights, durationMs: now - this.#startedAt };
+    this.#events.push({ type: 'closed', report });
+  }
+
+  /** From here a check of the peer's gets 403, once. */
+  #awaitCheck(now: Instant): ShutdownState {
+    this.#timers.stop('repeat');
+    this.#timers.stop('quiet');
+    if (this.#linger === 0 || this.#stack.ice.selectedPair === undefined) {
+      this.#release(now);
+      return 'released';
+    }
+    this.#stack.ice.refuseChecks(now);
+    return 'heard';
+  }
+
+  #onRefused(now: Instant): void {
+    this.#sent.push({ message: 'stun-403', layer: 'ice', count: 1, bytes: 0, at: now - this.#startedAt });
+    this.#release(now);
+  }
+
+  #release(now: Instant): void {
+    if (this.#state === 'released') return;
+    this.#state = 'released';
+    this.#timers.stopAll();
+    this.#stack.ice.close(now);
+    this.#events.push({ type: 'released' });
+  }
+}

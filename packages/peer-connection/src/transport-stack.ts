@@ -1,0 +1,429 @@
+/**
+ * The transports of one BUNDLE group (RFC 8843) as one core: ICE, over it DTLS and SRTP, over these SCTP with its data channels and RTP.
+ *
+ * ```
+ *   RTCDataChannel        RTCRtpSender, RTCRtpReceiver
+ *        │                         │
+ *    DataChannels              MediaStack
+ *        │                         │
+ *   SctpAssociation         SRTP, SRTCP contexts
+ *        │                         │  keys from DTLS (RFC 5764)
+ *   DtlsConnection ────────────────┤
+ *        └──────── IceAgent ───────┘
+ *                     │
+ *                  sockets (connection-driver.ts)
+ * ```
+ */
+import type { Certificate, CryptoProvider, Fingerprint } from '@petrel/crypto';
+import { type DataChannelEvent, DataChannels } from '@petrel/data-channel';
+import { DtlsConnection, type DtlsFailure, type DtlsRole, type DtlsState } from '@petrel/dtls';
+import { IceAgent, type IceAgentOptions, type IceEvent, type IceTransmit } from '@petrel/ice';
+import { type Core, Discards, type Instant, Queue } from '@petrel/sans-io';
+import { SctpAssociation, type SctpEvent } from '@petrel/sctp';
+import {
+  EXPORTER_LABEL,
+  keyingMaterialLength,
+  PROTECTION_PROFILES,
+  protectionProfileById,
+  type ProtectionProfileName,
+  splitKeyingMaterial,
+  SrtcpContext,
+  SrtpContext,
+} from '@petrel/srtp';
+import { classify } from './demultiplex.ts';
+import { type MediaEvent, MediaStack } from './media-stack.ts';
+import { describeDatagram, describeRtcp, describeRtp, describeSctp, type TapListener } from './tap.ts';
+
+export interface TransportConfiguration {
+  readonly crypto: CryptoProvider;
+  /** Milliseconds since the Unix epoch at Instant 0, for NTP timestamps. */
+  readonly timeOrigin: number;
+  readonly certificate: Certificate;
+  readonly ice: Omit<IceAgentOptions, 'crypto'>;
+  /** In order of preference; the default prefers AEAD (RFC 7714) over the mandatory AES-CM (RFC 8827 §6.5). */
+  readonly srtpProfiles?: readonly ProtectionProfileName[];
+}
+
+export interface DtlsParameters {
+  readonly role: DtlsRole;
+  readonly fingerprints: readonly Fingerprint[];
+}
+
+export interface SctpParameters {
+  readonly localPort: number;
+  readonly remotePort: number;
+}
+
+export type SctpTransportState = 'connecting' | 'connected' | 'closed';
+
+/** Why the other side said that the connection is over. */
+export interface RemoteClose {
+  /** The reason of its SCTP ABORT or RTCP BYE; empty when it gave none. */
+  readonly reason: string;
+}
+
+export type StackEvent =
+  | { readonly layer: 'ice'; readonly event: IceEvent }
+  | { readonly layer: 'dtls'; readonly state: DtlsState; readonly failure?: DtlsFailure }
+  | { readonly layer: 'sctp'; readonly state: SctpTransportState; readonly maxChannels?: number }
+  | { readonly layer: 'channel'; readonly event: DataChannelEvent }
+  | { readonly layer: 'media'; readonly event: MediaEvent }
+  | ({ readonly layer: 'remote-close' } & RemoteClose);
+
+export type StackDiscard =
+  | 'not-webrtc'
+  | 'dtls-before-start'
+  | 'media-without-keys'
+  | 'srtp-rejected'
+  | 'srtcp-rejected'
+  | 'no-association'
+  | 'unsent-media';
+
+interface SrtpKeys {
+  readonly rtpOut: SrtpContext;
+  readonly rtcpOut: SrtcpContext;
+  readonly rtpIn: SrtpContext;
+  readonly rtcpIn: SrtcpContext;
+}
+
+const DEFAULT_SRTP_PROFILES: readonly ProtectionProfileName[] = ['AEAD_AES_128_GCM', 'AEAD_AES_256_GCM', 'AES_CM_128_HMAC_SHA1_80'];
+/** A peer that goes on sending after its close_notify is told again, this often and for this long. */
+const ANSWER_INTERVAL = 50;
+const ANSWER_PERIOD = 2000;
+
+export class TransportStack implements Core<IceTransmit, StackEvent> {
+  readonly ice: IceAgent;
+  readonly media: MediaStack;
+  readonly channels: DataChannels = new DataChannels();
+  readonly discards: Discards<StackDiscard> = new Discards();
+  /** Sees every packet in the clear; costs nothing while it is undefined. */
+  tap: TapListener | undefined;
+  readonly #configuration: TransportConfiguration;
+  readonly #events = new Queue<StackEvent>();
+  #dtls: DtlsConnection | undefined;
+  #dtlsState: DtlsState = 'new';
+  #sctp: SctpAssociation | undefined;
+  #sctpParameters: SctpParameters | undefined;
+  #keys: SrtpKeys | undefined;
+  #remoteReason = '';
+  #remoteCloseAt: Instant | undefined;
+  #answeredAt: Instant = 0;
+
+  constructor(configuration: TransportConfiguration) {
+    this.#configuration = configuration;
+    const { crypto, timeOrigin, ice } = configuration;
+    this.ice = new IceAgent({ ...ice, crypto });
+    this.media = new MediaStack({ crypto, timeOrigin });
+  }
+
+  /** Undefined before the description has said who is client and who server. */
+  get dtls(): DtlsConnection | undefined {
+    return this.#dtls;
+  }
+
+  /** Undefined before the description has an application section. */
+  get sctp(): SctpAssociation | undefined {
+    return this.#sctp;
+  }
+
+  /** Set once the peer's authenticated close_notify has come. */
+  get closedByPeer(): RemoteClose | undefined {
+    return this.#remoteCloseAt === undefined ? undefined : { reason: this.#remoteReason };
+  }
+
+  /** The negotiated SRTP profile. */
+  get srtpProfile(): ProtectionProfileName | undefined {
+    return this.#keys && protectionProfileById(this.#dtls!.srtpProfile!)?.name;
+  }
+
+  /** The server listens at once, the client begins as soon as there is a path (RFC 8842 §5). Again with new fingerprints: only these change. */
+  startDtls({ role, fingerprints }: DtlsParameters, now: Instant): void {
+    if (this.#dtls !== undefined) return this.#dtls.setRemoteFingerprints(fingerprints);
+    const { crypto, certificate, srtpProfiles = DEFAULT_SRTP_PROFILES } = this.#configuration;
+    this.#dtls = new DtlsConnection({
+      role,
+      crypto,
+      certificate,
+      remoteFingerprints: fingerprints,
+      srtpProfiles: srtpProfiles.map((name) => PROTECTION_PROFILES[name].id),
+    });
+    if (role === 'server' || this.#hasPath()) this.#beginDtls(now);
+    this.#drain(now);
+  }
+
+  /** The association is set up as soon as DTLS is connected. */
+  startSctp(parameters: SctpParameters, now: Instant): void {
+    if (this.#sctpParameters !== undefined) return;
+    this.#sctpParameters = parameters;
+    this.#events.push({ layer: 'sctp', state: 'connecting' });
+    this.#connectSctp(now);
+    this.#drain(now);
+  }
+
+  /** One datagram in. */
+  receive(socket: number, datagram: Uint8Array, address: string, port: number, now: Instant): void {
+    if (this.tap) describeDatagram(this.tap, now, 'in', datagram);
+    const payload = this.ice.receive(socket, datagram, address, port, now);
+    if (payload !== undefined) this.#receivePayload(payload, now);
+    this.#drain(now);
+  }
+
+  handleTimeout(now: Instant): void {
+    this.ice.handleTimeout(now);
+    this.#dtls?.handleTimeout(now);
+    this.#sctp?.handleTimeout(now);
+    this.media.handleTimeout(now);
+    this.#drain(now);
+  }
+
+  nextTimeout(): Instant {
+    const lower = Math.min(this.ice.nextTimeout(), this.media.nextTimeout());
+    return Math.min(lower, this.#dtls?.nextTimeout() ?? Infinity, this.#sctp?.nextTimeout() ?? Infinity);
+  }
+
+  /** Datagrams out, pulled through the layers from the top: SCTP into DTLS, RTP into SRTP, both into ICE. */
+  pollTransmit(now: Instant): IceTransmit | undefined {
+    const ready = this.ice.pollTransmit(now);
+    if (ready !== undefined) return this.#tapped(ready, now);
+    this.flushMedia(now);
+    this.flushSctp(now);
+    this.flushDtls(now);
+    const transmit = this.ice.pollTransmit(now);
+    return transmit && this.#tapped(transmit, now);
+  }
+
+  pollEvent(): StackEvent | undefined {
+    return this.#events.shift();
+  }
+
+  get hasEvents(): boolean {
+    return this.#events.length > 0;
+  }
+
+  /** Protects what the media stack wants to send. */
+  flushMedia(now: Instant): void {
+    for (let out = this.media.pollTransmit(now); out; out = this.media.pollTransmit(now)) {
+      if (this.#keys === undefined || this.#remoteCloseAt !== undefined) {
+        this.discards.count('unsent-media');
+        continue;
+      }
+      if (out.kind === 'rtcp') this.sendRtcp(out.packet, now);
+      else {
+        if (this.tap) describeRtp(this.tap, now, 'out', out.packet);
+        const datagram = this.#keys.rtpOut.protect(out.packet, out.repeat);
+        if (datagram !== undefined) this.ice.send(datagram, now);
+      }
+    }
+  }
+
+  /** Sends one compound RTCP packet. @returns its size on the wire, 0 when there are no keys or no path */
+  sendRtcp(compound: Uint8Array, now: Instant): number {
+    if (this.#keys === undefined) return 0;
+    if (this.tap) describeRtcp(this.tap, now, 'out', compound);
+    const datagram = this.#keys.rtcpOut.protect(compound);
+    return datagram !== undefined && this.ice.send(datagram, now) ? datagram.length : 0;
+  }
+
+  flushSctp(now: Instant): void {
+    if (this.#sctp === undefined || this.#dtls?.state !== 'connected') return;
+    for (let packet = this.#sctp.pollTransmit(now); packet; packet = this.#sctp.pollTransmit(now)) this.sendSctp(packet, now);
+  }
+
+  /** Hands one SCTP packet to DTLS; also after its close, where the shutdown sequencer repeats the ABORT. */
+  sendSctp(packet: Uint8Array, now: Instant): void {
+    if (this.tap) describeSctp(this.tap, now, 'out', packet);
+    if (!this.#dtls!.send(packet)) this.#dtls!.sendAfterClose(packet);
+  }
+
+  /** @returns the sizes of the datagrams sent, in bytes */
+  flushDtls(now: Instant): number[] {
+    const sizes: number[] = [];
+    if (this.#dtls === undefined) return sizes;
+    for (let datagram = this.#dtls.pollTransmit(); datagram; datagram = this.#dtls.pollTransmit())
+      if (this.ice.send(datagram, now)) sizes.push(datagram.length);
+    return sizes;
+  }
+
+  /** An authenticated datagram of the peer's during the close, when only DTLS still listens. */
+  receiveWhileClosing(payload: Uint8Array, now: Instant): void {
+    if (classify(payload) === 'dtls') this.#dtls?.receive(payload, now);
+  }
+
+  // Up: from ICE to the application ------------------------------------------------------------------------------------
+
+  #receivePayload(payload: Uint8Array, now: Instant): void {
+    switch (classify(payload)) {
+      case 'dtls':
+        return this.#receiveDtls(payload, now);
+      case 'rtp':
+        return this.#receiveSrtp(payload, now);
+      case 'rtcp':
+        return this.#receiveSrtcp(payload, now);
+      default:
+        return this.discards.count('not-webrtc');
+    }
+  }
+
+  #receiveDtls(datagram: Uint8Array, now: Instant): void {
+    if (this.#dtls === undefined) return this.discards.count('dtls-before-start');
+    this.#dtls.receive(datagram, now);
+    if (this.#remoteCloseAt !== undefined) this.#answerCloseAgain(now);
+  }
+
+  #receiveSrtp(datagram: Uint8Array, now: Instant): void {
+    if (this.#keys === undefined) return this.discards.count('media-without-keys');
+    const packet = this.#keys.rtpIn.unprotect(datagram);
+    if (packet === undefined) return this.discards.count('srtp-rejected');
+    if (this.tap) describeRtp(this.tap, now, 'in', packet);
+    this.media.receiveRtp(packet, now);
+  }
+
+  #receiveSrtcp(datagram: Uint8Array, now: Instant): void {
+    if (this.#keys === undefined) return this.discards.count('media-without-keys');
+    const compound = this.#keys.rtcpIn.unprotect(datagram);
+    if (compound === undefined) return this.discards.count('srtcp-rejected');
+    if (this.tap) describeRtcp(this.tap, now, 'in', compound);
+    this.media.receiveRtcp(compound, now);
+  }
+
+  /** Events up, from the bottom: ICE starts DTLS, DTLS feeds SCTP, SCTP feeds the channels. */
+  #drain(now: Instant): void {
+    for (let event = this.ice.pollEvent(); event; event = this.ice.pollEvent()) this.#onIceEvent(event, now);
+    this.#drainDtls(now);
+    if (this.#sctp) for (let event = this.#sctp.pollEvent(); event; event = this.#sctp.pollEvent()) this.#onSctpEvent(event, now);
+    for (let event = this.channels.pollEvent(); event; event = this.channels.pollEvent()) this.#events.push({ layer: 'channel', event });
+    for (let event = this.media.pollEvent(); event; event = this.media.pollEvent()) this.#onMediaEvent(event);
+  }
+
+  #onIceEvent(event: IceEvent, now: Instant): void {
+    this.#events.push({ layer: 'ice', event });
+    if (this.#dtls !== undefined && this.#dtlsState === 'new' && this.#hasPath()) this.#beginDtls(now);
+  }
+
+  #hasPath(): boolean {
+    return this.ice.state === 'connected' || this.ice.state === 'completed';
+  }
+
+  #beginDtls(now: Instant): void {
+    if (this.#dtls!.state !== 'new') return;
+    this.#dtls!.start(now);
+    this.#setDtlsState('connecting');
+  }
+
+  #setDtlsState(state: DtlsState, failure?: DtlsFailure): void {
+    this.#dtlsState = state;
+    this.#events.push(failure === undefined ? { layer: 'dtls', state } : { layer: 'dtls', state, failure });
+  }
+
+  #drainDtls(now: Instant): void {
+    if (this.#dtls === undefined) return;
+    for (let event = this.#dtls.pollEvent(); event; event = this.#dtls.pollEvent()) {
+      switch (event.type) {
+        case 'connected':
+          this.#onDtlsConnected(now);
+          break;
+        case 'data':
+          this.#receiveSctp(event.data, now);
+          break;
+        case 'closed':
+          this.#onRemoteClose(now);
+          break;
+        case 'failed':
+          this.#setDtlsState('failed', event.failure);
+          this.#endSctp();
+          break;
+      }
+    }
+  }
+
+  #onDtlsConnected(now: Instant): void {
+    const dtls = this.#dtls!;
+    if (dtls.srtpProfile !== undefined) this.#keys = this.#exportSrtpKeys(dtls, protectionProfileById(dtls.srtpProfile)!.name);
+    this.#setDtlsState('connected');
+    this.#connectSctp(now);
+  }
+
+  /** RFC 5764 §4.2: both directions' keys come out of the handshake. */
+  #exportSrtpKeys(dtls: DtlsConnection, profile: ProtectionProfileName): SrtpKeys {
+    const { crypto } = this.#configuration;
+    const material = dtls.exportKeyingMaterial(EXPORTER_LABEL, keyingMaterialLength(profile));
+    const { local, remote } = splitKeyingMaterial(profile, material, dtls.role);
+    return {
+      rtpOut: new SrtpContext({ crypto, profile, ...local }),
+      rtcpOut: new SrtcpContext({ crypto, profile, ...local }),
+      rtpIn: new SrtpContext({ crypto, profile, ...remote }),
+      rtcpIn: new SrtcpContext({ crypto, profile, ...remote }),
+    };
+  }
+
+  #connectSctp(now: Instant): void {
+    if (this.#sctp !== undefined || this.#sctpParameters === undefined || this.#dtlsState !== 'connected') return;
+    // Consent freshness watches the peer, so the association does not give up by itself.
+    const watchedByIce = { maxInitRetransmits: Infinity, maxRetransmits: Infinity };
+    this.#sctp = new SctpAssociation({ crypto: this.#configuration.crypto, ...watchedByIce, ...this.#sctpParameters });
+    this.channels.start(this.#sctp, this.#dtls!.role, now);
+    this.#sctp.connect(now);
+  }
+
+  #receiveSctp(packet: Uint8Array, now: Instant): void {
+    if (this.#sctp === undefined) return this.discards.count('no-association');
+    if (this.tap) describeSctp(this.tap, now, 'in', packet);
+    this.#sctp.receive(packet, now);
+    for (let event = this.#sctp.pollEvent(); event; event = this.#sctp.pollEvent()) this.#onSctpEvent(event, now);
+  }
+
+  #onSctpEvent(event: SctpEvent, now: Instant): void {
+    switch (event.type) {
+      case 'connected':
+        this.#events.push({ layer: 'sctp', state: 'connected', maxChannels: Math.min(event.outboundStreams, event.inboundStreams) });
+        break;
+      case 'aborted':
+        this.#remoteReason ||= event.reason;
+        this.#events.push({ layer: 'sctp', state: 'closed' });
+        break;
+      case 'closed':
+      case 'failed':
+        this.#events.push({ layer: 'sctp', state: 'closed' });
+        break;
+    }
+    this.channels.handleAssociationEvent(event, now);
+  }
+
+  #onMediaEvent(event: MediaEvent): void {
+    if (event.type === 'bye') this.#remoteReason ||= event.reason;
+    this.#events.push({ layer: 'media', event });
+  }
+
+  // The other side closes ---------------------------------------------------------------------------------------------
+
+  /** The peer's close_notify: everything above DTLS is over, and one close_notify of our own answers it (RFC 5246 §7.2.1). */
+  #onRemoteClose(now: Instant): void {
+    this.#remoteCloseAt = now;
+    this.#setDtlsState('closed');
+    this.#endSctp();
+    this.#answerClose(now);
+    this.#events.push({ layer: 'remote-close', reason: this.#remoteReason });
+  }
+
+  #answerCloseAgain(now: Instant): void {
+    if (now - this.#answeredAt >= ANSWER_INTERVAL && now - this.#remoteCloseAt! <= ANSWER_PERIOD) this.#answerClose(now);
+  }
+
+  #answerClose(now: Instant): void {
+    this.#answeredAt = now;
+    this.#dtls!.close();
+  }
+
+  /** The association goes with the DTLS connection under it; nothing more can be sent. */
+  #endSctp(): void {
+    if (this.#sctpParameters === undefined) return;
+    if (this.#sctp === undefined || this.#sctp.state !== 'closed') this.#events.push({ layer: 'sctp', state: 'closed' });
+    this.channels.endAll();
+    this.#sctp?.abort('');
+  }
+
+  #tapped(transmit: IceTransmit, now: Instant): IceTransmit {
+    if (this.tap) describeDatagram(this.tap, now, 'out', transmit.data);
+    return transmit;
+  }
+}
