@@ -52,7 +52,7 @@ function syntaxError(text: string): SdpSyntaxError {
   throw new Error(`accepted: ${JSON.stringify(text)}`);
 }
 
-function section(...attributes: string[]): SessionDescription['media'][number] {
+function audioWith(...attributes: string[]): SessionDescription['media'][number] {
   return parseSessionDescription(`${HEAD}${AUDIO}${attributes.map((attribute) => `a=${attribute}\r\n`).join('')}`).media[0]!;
 }
 
@@ -182,7 +182,7 @@ describe('lines', () => {
 
 describe('typed attributes', () => {
   test('RFC 8853 §5.1: simulcast with alternatives and paused streams', () => {
-    const simulcast = read(section('simulcast:recv 1;~2,3 send 4'), SIMULCAST);
+    const simulcast = read(audioWith('simulcast:recv 1;~2,3 send 4'), SIMULCAST);
     expect(simulcast).toEqual({
       recv: [
         [{ id: '1', paused: false }],
@@ -194,11 +194,11 @@ describe('typed attributes', () => {
       send: [[{ id: '4', paused: false }]],
     });
     expect(write(SIMULCAST, simulcast!)).toEqual({ name: 'simulcast', value: 'send 4 recv 1;~2,3' });
-    expect(read(section('simulcast:send 1 send 2'), SIMULCAST)).toBeUndefined();
+    expect(read(audioWith('simulcast:send 1 send 2'), SIMULCAST)).toBeUndefined();
   });
 
   test('RFC 8851 §10: rid with restrictions', () => {
-    expect(read(section('rid:hi send pt=96;max-width=1280'), RID)).toEqual({
+    expect(read(audioWith('rid:hi send pt=96;max-width=1280'), RID)).toEqual({
       id: 'hi',
       direction: 'send',
       restrictions: 'pt=96;max-width=1280',
@@ -207,7 +207,7 @@ describe('typed attributes', () => {
 
   test('RFC 8285 §5: extmap with direction and attributes', () => {
     const extension = { id: 3, direction: 'sendonly' as const, uri: 'urn:x', attributes: 'vad=on' };
-    expect(read(section('extmap:3/sendonly urn:x vad=on'), EXTMAP)).toEqual(extension);
+    expect(read(audioWith('extmap:3/sendonly urn:x vad=on'), EXTMAP)).toEqual(extension);
     expect(write(EXTMAP, extension).value).toBe('3/sendonly urn:x vad=on');
   });
 
@@ -220,7 +220,7 @@ describe('typed attributes', () => {
   });
 
   test('the first of several is read, all of them on demand', () => {
-    const holder = section('mid:a', 'mid:b', 'bundle-only');
+    const holder = audioWith('mid:a', 'mid:b', 'bundle-only');
     expect(read(holder, MID)).toBe('a');
     expect(readAll(holder, MID)).toEqual(['a', 'b']);
     expect(has(holder, BUNDLE_ONLY)).toBe(true);
