@@ -1,0 +1,124 @@
+/**
+ * UDP on `node:dgram`. Two properties that its defaults lack:
+ *
+ * - `send` reaches the operating system before it returns. A default socket looks every address up, even an IP literal, in a later
+ *   tick, and a `close()` right after `send()` drops the datagram: the last words of a connection would never leave.
+ * - Errors never surface as an uncaught `error` event. What concerns one datagram (ECONNREFUSED, EMSGSIZE, ENETUNREACH, ENOBUFS, …)
+ *   is what UDP calls loss; the protocols above retransmit.
+ */
+import { createSocket as createDatagramSocket, type Socket, type SocketOptions } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { DatagramHandler, UdpOptions, UdpSocket } from '@petrel/peer-connection';
+import { endpointName, type OpenHandle, type OpenHandles } from './open-handles.ts';
+
+/** Room for about 200 ms at 80 Mbit/s; the operating system may give less. In bytes. */
+const RECEIVE_BUFFER = 2 * 1024 * 1024;
+
+/**
+ * Binds a socket.
+ * @param createSocket for tests with a socket that fails
+ * @throws (rejects) the operating system's error, with its `code`; EADDRINUSE when no port of the range is free
+ */
+export async function bindUdpSocket(
+  options: UdpOptions,
+  handler: DatagramHandler,
+  handles: OpenHandles,
+  createSocket: (options: SocketOptions) => Socket = createDatagramSocket,
+): Promise<UdpSocket> {
+  const { address, portRange } = options;
+  if (options.port !== undefined || portRange === undefined) return await bindTo(options.port ?? 0);
+  for (let port = portRange.min; port < portRange.max; port++) {
+    try {
+      return await bindTo(port);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
+  }
+  return await bindTo(portRange.max);
+
+  async function bindTo(port: number): Promise<UdpSocket> {
+    const family = isIPv6(address) ? 6 : 4;
+    const socket = createSocket({
+      type: family === 6 ? 'udp6' : 'udp4',
+      ipv6Only: family === 6,
+      lookup: (literal, _options, callback) => callback(null, literal, family),
+    });
+    const handle = handles.open(`udp ${endpointName(address, port)}`);
+    try {
+      await listening(socket, address, port);
+    } catch (error) {
+      handle.close();
+      socket.close();
+      throw error;
+    }
+    return new NodeUdpSocket(socket, handle, handler);
+  }
+}
+
+class NodeUdpSocket implements UdpSocket {
+  readonly address: string;
+  readonly port: number;
+  readonly #socket: Socket;
+  readonly #handle: OpenHandle;
+  #closed = false;
+
+  constructor(socket: Socket, handle: OpenHandle, handler: DatagramHandler) {
+    const { address, port } = socket.address();
+    this.address = address;
+    this.port = port;
+    this.#socket = socket;
+    this.#handle = handle;
+    handle.rename(`udp ${endpointName(address, port)}`);
+    raiseReceiveBuffer(socket);
+    socket.on('error', ignoreError);
+    // A plain Uint8Array: `slice` of a Buffer would share memory where a core expects a copy.
+    socket.on('message', (message, remote) =>
+      handler(new Uint8Array(message.buffer, message.byteOffset, message.length), remote.address, remote.port),
+    );
+  }
+
+  send(data: Uint8Array, remoteAddress: string, remotePort: number): void {
+    // Node throws for ports that cannot be, and a candidate line of a peer may name one.
+    if (this.#closed || !(remotePort > 0 && remotePort < 65_536)) return;
+    this.#socket.send(data, remotePort, remoteAddress); // without a callback, errors are dropped in place
+  }
+
+  setReferenced(referenced: boolean): void {
+    if (this.#closed) return;
+    if (referenced) this.#socket.ref();
+    else this.#socket.unref();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handle.close();
+    this.#socket.removeAllListeners('message');
+    this.#socket.close();
+  }
+}
+
+function listening(socket: Socket, address: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Some systems refuse what is over their limit instead of giving less. */
+function raiseReceiveBuffer(socket: Socket): void {
+  for (let size = RECEIVE_BUFFER; size >= 256 * 1024; size /= 2) {
+    try {
+      return socket.setRecvBufferSize(size);
+    } catch {
+      // Half of it, then.
+    }
+  }
+}
+
+function ignoreError(): void {
+  // Loss, as far as UDP is concerned.
+}
