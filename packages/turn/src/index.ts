@@ -1,1 +1,9 @@
-export {};
+export {
+  TurnClient,
+  type TurnClientOptions,
+  type TurnDiscard,
+  type TurnEvent,
+  type TurnFailureReason,
+  type TurnState,
+} from './turn-client.ts';
+export { type IceServerUrl, parseIceServerUrl } from './ice-server-url.ts';
