@@ -108,12 +108,19 @@ export class DataChannels {
     return this.#byHandle.size;
   }
 
-  /** Gives the channels their association, and those without an identifier one of our parity: even for the DTLS client (RFC 8832 §6). */
+  /** Once the DTLS role is negotiated, which may be before there is an association: channels without an identifier get one of our parity, even for the DTLS client (RFC 8832 §6). */
+  setRole(dtlsRole: DtlsRole): void {
+    if (this.#ended || this.#ids !== undefined) return;
+    this.#ids = new StreamIds(dtlsRole, (id) => this.#byId.has(id));
+    for (const channel of [...this.#byHandle.values()]) this.#assignId(channel);
+  }
+
+  /** Gives the channels their association. */
   start(association: SctpAssociation, dtlsRole: DtlsRole, now: Instant): void {
     if (this.#ended) return;
+    this.setRole(dtlsRole);
     this.#association = association;
-    this.#ids = new StreamIds(dtlsRole, (id) => this.#byId.has(id));
-    for (const channel of [...this.#byHandle.values()]) this.#assignId(channel, now);
+    for (const channel of [...this.#byHandle.values()]) if (channel.state === 'connecting') this.#open(channel, now);
     if (association.state === 'established') this.#onConnected(association.outboundStreams, association.inboundStreams);
   }
 
@@ -285,14 +292,13 @@ export class DataChannels {
     return channel;
   }
 
-  #assignId(channel: Channel, now: Instant): void {
+  #assignId(channel: Channel): void {
     channel.id ??= this.#ids!.next(65_535);
     if (channel.id === undefined) {
       channel.error = { message: 'all stream identifiers are in use' };
       return this.#finish(channel);
     }
     this.#byId.set(channel.id, channel);
-    this.#open(channel, now);
   }
 
   /** Announces the channel to the peer; data may follow without waiting for the ACK (RFC 8832 §6). */
