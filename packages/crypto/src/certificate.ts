@@ -78,17 +78,49 @@ export function fingerprint(crypto: CryptoProvider, algorithm: HashAlgorithm, de
  * ```
  */
 export function subjectPublicKeyInfo(certificate: Uint8Array): Uint8Array | undefined {
+  return tbsField(certificate, SUBJECT_PUBLIC_KEY_INFO)?.whole;
+}
+
+/** When a DER certificate expires, in milliseconds since the Unix epoch, or undefined when the bytes are not one (RFC 5280 §4.1.2.5). */
+export function expiryOf(certificate: Uint8Array): number | undefined {
+  const validity = tbsField(certificate, VALIDITY);
+  if (validity === undefined) return undefined;
+  const times = new ByteReader(validity.content);
+  if (readTime(times) === undefined) return undefined;
+  return readTime(times);
+}
+
+/** Positions among the fields that follow the version. */
+const VALIDITY = 3;
+const SUBJECT_PUBLIC_KEY_INFO = 5;
+
+function tbsField(certificate: Uint8Array, index: number): { whole: Uint8Array; content: Uint8Array } | undefined {
   const outer = readElement(new ByteReader(certificate), SEQUENCE);
   const tbs = outer && readElement(new ByteReader(outer.content), SEQUENCE);
   if (tbs === undefined) return undefined;
   const fields = new ByteReader(tbs.content);
   if (fields.remaining > 0 && tbs.content[0] === EXPLICIT_0) readElement(fields, EXPLICIT_0);
-  for (const tag of [INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE]) if (readElement(fields, tag) === undefined) return undefined;
-  return readElement(fields, SEQUENCE)?.whole;
+  for (const tag of [INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE].slice(0, index))
+    if (readElement(fields, tag) === undefined) return undefined;
+  return readElement(fields, SEQUENCE);
+}
+
+/** UTCTime (two digits of the year, 1950 to 2049) or GeneralizedTime, both in Zulu time with seconds. */
+function readTime(reader: ByteReader): number | undefined {
+  const tag = reader.bytes[reader.offset];
+  const element = tag === UTC_TIME || tag === GENERALIZED_TIME ? readElement(reader, tag) : undefined;
+  if (element === undefined) return undefined;
+  const digits = /^(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/.exec(String.fromCharCode(...element.content.subarray(0, 16)));
+  if (digits === null) return undefined;
+  const [year, month, day, hours, minutes, seconds] = digits.slice(1).map(Number) as [number, number, number, number, number, number];
+  const fullYear = tag === GENERALIZED_TIME ? year : year < 50 ? 2000 + year : 1900 + year;
+  return Date.UTC(fullYear, month - 1, day, hours, minutes, seconds);
 }
 
 const INTEGER = 0x02;
 const SEQUENCE = 0x30;
+const UTC_TIME = 0x17;
+const GENERALIZED_TIME = 0x18;
 const EXPLICIT_0 = 0xa0;
 
 /** One DER element with the expected tag: definite lengths of at most three bytes (X.690 §8.1.3). */

@@ -15,6 +15,7 @@ export {
 export {
   type Certificate,
   type CertificateOptions,
+  expiryOf,
   type Fingerprint,
   fingerprint,
   generateCertificate,
