@@ -1,0 +1,75 @@
+/** Where an application puts media in: RTP packets, encoded already. Not part of the W3C's API. */
+import {
+  createMediaStreamTrack,
+  type MediaKind,
+  type MediaStreamTrack,
+  type MediaTrackSettings,
+  type PacketListener,
+  type TrackSource,
+} from './media-stream-track.ts';
+import { enumeration } from './webidl.ts';
+
+export interface RtpSourceOptions {
+  /** What the packets contain, `video/VP8` for example: negotiation then offers this codec first. */
+  readonly mimeType?: string;
+  /** In Hz; 90000 for video and 48000 for audio unless given. */
+  readonly clockRate?: number;
+  readonly channels?: number;
+  /** What `track.getSettings()` says. */
+  readonly settings?: MediaTrackSettings;
+}
+
+/**
+ * A track whose media the application supplies as RTP packets.
+ *
+ * @example
+ * const source = new RtpSource('video', { mimeType: 'video/VP8' });
+ * pc.addTrack(source.track);
+ * udpSocket.on('message', (packet) => source.write(packet));
+ */
+export class RtpSource {
+  /** Called when a receiver needs a key frame (PLI or FIR), at most once per request. */
+  onkeyframerequest: (() => void) | null = null;
+  readonly #track: MediaStreamTrack;
+  readonly #listeners: Set<PacketListener> = new Set();
+
+  /** @throws TypeError when `kind` is neither 'audio' nor 'video' */
+  constructor(kind: MediaKind, options: RtpSourceOptions = {}) {
+    const source: TrackSource = {
+      kind: toKind(kind, 'RtpSource constructor'),
+      codec: codecOf(kind, options),
+      subscribe: (listener) => this.#subscribe(listener),
+      requestKeyFrame: () => this.onkeyframerequest?.(),
+    };
+    this.#track = createMediaStreamTrack({ source, label: `RtpSource ${kind}`, settings: options.settings ?? {} });
+  }
+
+  /** The track to give to `addTrack`, `addTransceiver` or `replaceTrack`. Its clones carry the same packets. */
+  get track(): MediaStreamTrack {
+    return this.#track;
+  }
+
+  /**
+   * Sends a whole RTP packet (header and payload, RFC 3550 §5.1) on every connection that the track was added to. SSRC, payload
+   * type, sequence number and header extensions are rewritten for each; timestamp, marker and payload are kept.
+   * @param packet must not be changed afterwards
+   */
+  write(packet: Uint8Array): void {
+    for (const listener of this.#listeners) listener(packet);
+  }
+
+  #subscribe(listener: PacketListener): () => void {
+    // A function of its own for each subscription, so that one listener may subscribe twice.
+    const entry: PacketListener = (packet) => listener(packet);
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+}
+
+const toKind = enumeration<MediaKind>('kind', ['audio', 'video']);
+
+function codecOf(kind: MediaKind, options: RtpSourceOptions): TrackSource['codec'] {
+  const { mimeType, clockRate = kind === 'video' ? 90_000 : 48_000, channels } = options;
+  if (mimeType === undefined) return undefined;
+  return { mimeType, clockRate, ...(channels === undefined ? {} : { channels }) };
+}
