@@ -40,10 +40,9 @@ export class RTCIceCandidate {
 
   constructor(...[candidateInitDict]: [candidateInitDict?: RTCLocalIceCandidateInit]) {
     const init = toRTCLocalIceCandidateInit(candidateInitDict, 'RTCIceCandidate constructor');
-    const { candidate = '', sdpMid = null, sdpMLineIndex = null, relayProtocol = null, url = null } = init;
+    const { candidate = '', sdpMid = null, sdpMLineIndex = null, usernameFragment = null, relayProtocol = null, url = null } = init;
     if (sdpMid === null && sdpMLineIndex === null) throw new TypeError('RTCIceCandidate constructor: sdpMid or sdpMLineIndex is required');
     const parsed = candidate === '' ? undefined : parseCandidate(candidate);
-    const usernameFragment = init.usernameFragment ?? parsed?.usernameFragment ?? null;
     this.#slots = { candidate, sdpMid, sdpMLineIndex, usernameFragment, relayProtocol, url, parsed };
   }
 

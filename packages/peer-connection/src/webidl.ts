@@ -157,6 +157,8 @@ export function defineInterface<T extends object>(options: InterfaceOptions<T>):
   brands.set(name, isInstance);
   enumerateMembers(prototype);
   enumerateMembers(prototype.constructor);
+  // Bundlers rename classes that mention themselves.
+  Object.defineProperty(prototype.constructor, 'name', { value: name, configurable: true });
   Object.defineProperty(prototype, Symbol.toStringTag, { value: name, configurable: true });
   for (const type of handlers) defineEventHandler(prototype, type, isInstance);
 }
