@@ -10,14 +10,16 @@
  */
 export function closeWithPeer(pc: RTCPeerConnection, channels: readonly RTCDataChannel[], onclosed?: (reason: string) => void): void {
   let reason = '';
-  const transports = (): (RTCDtlsTransport | null)[] =>
-    [...pc.getReceivers(), ...pc.getSenders(), pc.sctp].map((end) => end?.transport ?? null);
-  const check = (): void => {
-    if (pc.signalingState === 'closed' || !transports().some((transport) => transport?.state === 'closed')) return;
+  function check(this: RTCDtlsTransport): void {
+    if (this.state !== 'closed' || pc.signalingState === 'closed') return;
     pc.close();
     onclosed?.(reason);
-  };
+  }
   for (const channel of channels) channel.addEventListener('error', ({ error }) => (reason ||= error.message));
-  pc.addEventListener('connectionstatechange', () => transports().forEach((each) => each?.addEventListener('statechange', check)));
+  pc.addEventListener('connectionstatechange', () => {
+    // Before, transports that BUNDLE has made superfluous close.
+    if (pc.connectionState !== 'connected') return;
+    for (const end of [...pc.getReceivers(), ...pc.getSenders(), pc.sctp]) end?.transport?.addEventListener('statechange', check);
+  });
   addEventListener('pagehide', () => pc.close(), { once: true });
 }
