@@ -72,7 +72,10 @@ export function ffmpegArguments(codec: VideoCodec, ports: RtpPorts): readonly st
   return [
     ...'-hide_banner -loglevel error -nostdin'.split(' '),
     ...'-re -f lavfi -i testsrc2=size=640x360:rate=30 -re -f lavfi -i sine=frequency=440:beep_factor=4:sample_rate=48000'.split(' '),
-    ...['-map', '0:v', '-vf', clock],
+    '-map',
+    '0:v',
+    '-vf',
+    clock,
     ...`-c:v ${encoder} -g 30 -b:v 1M -maxrate 1M -bufsize 500k -f rtp rtp://127.0.0.1:${ports.video}?pkt_size=1200`.split(' '),
     ...`-map 1:a -af volume=0.2 -c:a libopus -b:a 48k -ac 2 -f rtp rtp://127.0.0.1:${ports.audio}?pkt_size=1200`.split(' '),
   ];
