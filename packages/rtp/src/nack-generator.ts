@@ -25,25 +25,20 @@ export class NackGenerator {
   /**
    * Takes a packet that arrived, whichever way.
    * @param sequenceNumber extended
+   * @returns `gap`: packets before it are missing; `filled`: it was missing; `old`: neither newer nor missing
    */
-  receive(sequenceNumber: number, now: Instant): void {
+  receive(sequenceNumber: number, now: Instant): 'next' | 'gap' | 'filled' | 'old' {
     const highest = this.#highest;
-    if (highest === undefined) {
-      this.#highest = sequenceNumber;
-      return;
-    }
-    if (sequenceNumber <= highest) {
-      this.#missing.delete(sequenceNumber);
-      return;
-    }
+    if (highest !== undefined && sequenceNumber <= highest) return this.#missing.delete(sequenceNumber) ? 'filled' : 'old';
     this.#highest = sequenceNumber;
-    if (sequenceNumber === highest + 1) return;
+    if (highest === undefined || sequenceNumber === highest + 1) return 'next';
     if (this.#missing.size + sequenceNumber - highest - 1 > MAX_MISSING) {
       this.#missing.clear();
       this.#gaveUp = true;
-      return;
+      return 'gap';
     }
     for (let lost = highest + 1; lost < sequenceNumber; lost++) this.#missing.set(lost, { requests: 0, nextRequest: now });
+    return 'gap';
   }
 
   /**

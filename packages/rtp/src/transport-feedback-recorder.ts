@@ -7,8 +7,6 @@ import { Unwrapper } from './sequence-unwrapper.ts';
 const MAX_STATUSES = 480;
 /** Arrivals that wait for feedback; with more, the oldest are forgotten. */
 const MAX_PENDING = 4096;
-/** Widest gap that is reported as lost; after a longer one feedback starts behind it. */
-const MAX_GAP = 2048;
 /** Largest difference between arrivals that a delta holds, with a margin. */
 const MAX_DELTA_UNITS = 0x7f00;
 
@@ -32,7 +30,7 @@ export class TransportFeedbackRecorder {
 
   /** Feedback about everything since the last call, in as many packets as it takes. */
   build(senderSsrc: number, mediaSsrc: number): TransportFeedback[] {
-    const received = [...this.#pending.keys()].sort((a, b) => a - b);
+    const received = [...this.#pending.keys()].toSorted((a, b) => a - b);
     const feedback: TransportFeedback[] = [];
     let index = 0;
     while (index < received.length) {
@@ -49,12 +47,18 @@ export class TransportFeedbackRecorder {
   /** Everything between the last feedback and the first arrival was lost; a late arrival gets feedback of its own. */
   #baseFor(first: number): number {
     const next = this.#next;
-    return next === undefined || first < next || first - next > MAX_GAP ? first : Math.max(next, first - MAX_STATUSES + 1);
+    return next === undefined || first < next ? first : Math.max(next, first - MAX_STATUSES + 1);
   }
 
   #endOfPacket(received: readonly number[], start: number, base: number): number {
+    // What lies between late arrivals was reported on before: it must not be called lost now.
+    const late = this.#next !== undefined && base < this.#next;
     let end = start + 1;
-    while (end < received.length && received[end]! - base < MAX_STATUSES && this.#isEncodable(received[end - 1]!, received[end]!)) end += 1;
+    while (end < received.length) {
+      const [previous, current] = [received[end - 1]!, received[end]!];
+      if ((late && current !== previous + 1) || current - base >= MAX_STATUSES || !this.#isEncodable(previous, current)) break;
+      end += 1;
+    }
     return end;
   }
 
