@@ -64,6 +64,8 @@ export interface KeyAgreement {
 /** A long-term private key, as a certificate has. */
 export interface SigningKey {
   readonly algorithm: 'ecdsa' | 'rsa';
+  /** The public key, DER (RFC 5280 §4.1.2.7). */
+  readonly subjectPublicKeyInfo: Uint8Array;
   /** PKCS #8, DER. Secret: it never appears in logs or in `inspect` output. */
   exportPkcs8(): Uint8Array;
   sign(scheme: SignatureScheme, data: Uint8Array): Uint8Array;

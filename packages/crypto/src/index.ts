@@ -15,10 +15,12 @@ export {
 export {
   type Certificate,
   type CertificateOptions,
-  expiryOf,
   type Fingerprint,
+  certificateFromPem,
+  certificateToPem,
   fingerprint,
   generateCertificate,
-  subjectPublicKeyInfo,
+  matchesFingerprint,
 } from './certificate.ts';
+export { expiryOf, subjectPublicKeyInfo } from './x509.ts';
 export { tls12Prf } from './tls12-prf.ts';

@@ -5,7 +5,7 @@ import { p256, p384, p521 } from '@noble/curves/nist.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { md5, sha1 } from '@noble/hashes/legacy.js';
 import { sha224, sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
-import { ByteReader, ByteWriter, concatBytes, equalBytes } from '@petrel/bytes';
+import { concatBytes, equalBytes } from '@petrel/bytes';
 import type { Random } from '@petrel/sans-io';
 import {
   AEAD_TAG_LENGTH,
@@ -19,25 +19,20 @@ import {
   type SignatureScheme,
   type SigningKey,
 } from './crypto.ts';
-import { verifyRsaPkcs1 } from './rsa-pkcs1.ts';
+import { encodeBitString, encodeElement, encodeSequence, OID, readSequence, TAG } from './der.ts';
+import { type RsaPrivateKey, signRsaPkcs1, toBigInt, verifyRsaPkcs1 } from './rsa-pkcs1.ts';
 
 const HASHES = { md5, 'sha-1': sha1, 'sha-224': sha224, 'sha-256': sha256, 'sha-384': sha384, 'sha-512': sha512 } as const;
 const CURVES = { 'p-256': p256, 'p-384': p384 } as const;
-/** DER of the object identifiers in a SubjectPublicKeyInfo (RFC 5480 §2.1.1, RFC 3279 §2.3.1). */
-const OID_EC_PUBLIC_KEY = Uint8Array.of(0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01);
-const OID_RSA = Uint8Array.of(0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01);
-const OID_P256 = Uint8Array.of(0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07);
-const OID_P384 = Uint8Array.of(0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22);
-const OID_P521 = Uint8Array.of(0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23);
 const NAMED_CURVES = [
-  { oid: OID_P256, curve: p256, length: 32 },
-  { oid: OID_P384, curve: p384, length: 48 },
-  { oid: OID_P521, curve: p521, length: 66 },
+  { oid: OID.p256, curve: p256, length: 32 },
+  { oid: OID.p384, curve: p384, length: 48 },
+  { oid: OID.p521, curve: p521, length: 66 },
 ] as const;
 
 /**
  * The provider in pure TypeScript, on the noble packages: for platforms without `node:crypto`, and as the other provider's test oracle.
- * With a seeded `random` every key is reproducible. ECDSA is deterministic (RFC 6979). RSA keys can be verified with, not signed with.
+ * With a seeded `random` every key is reproducible. ECDSA is deterministic (RFC 6979). RSA is slow here, and made for verifying.
  * @example
  * const crypto = nobleCrypto(seededRandom(1));
  */
@@ -53,8 +48,8 @@ export function nobleCrypto(random: Random = platformRandom): CryptoProvider {
     aead: (algorithm, key) => nobleAead(algorithm, key),
     aesCtr: (key) => ({ apply: (counterBlock, data) => data.set(ctr(key, counterBlock).encrypt(data)) }),
     generateKeyAgreement: (group) => generateKeyAgreement(group, random),
-    importSigningKey: (pkcs8) => importSigningKey(pkcs8),
-    generateSigningKey: () => new NobleSigningKey(randomScalar(random)),
+    importSigningKey: (pkcs8) => importSigningKey(pkcs8, random),
+    generateSigningKey: () => new EcdsaSigningKey(randomScalar(random)),
     verify,
     timingSafeEqual,
   };
@@ -123,7 +118,7 @@ function randomScalar(random: Random): Uint8Array {
 }
 
 /** A P-256 private key. */
-class NobleSigningKey implements SigningKey {
+class EcdsaSigningKey implements SigningKey {
   readonly algorithm = 'ecdsa';
   readonly #secret: Uint8Array;
 
@@ -131,11 +126,17 @@ class NobleSigningKey implements SigningKey {
     this.#secret = secret;
   }
 
+  /** RFC 5480 §2. */
+  get subjectPublicKeyInfo(): Uint8Array {
+    return encodeSequence(encodeSequence(OID.ecPublicKey, OID.p256), encodeBitString(p256.getPublicKey(this.#secret, false)));
+  }
+
   /** OneAsymmetricKey (RFC 5958 §2) around an ECPrivateKey (RFC 5915 §3) with its public key. */
   exportPkcs8(): Uint8Array {
-    const publicKey = der(0xa1, der(0x03, Uint8Array.of(0), p256.getPublicKey(this.#secret, false)));
-    const ecPrivateKey = der(0x30, Uint8Array.of(0x02, 1, 1), der(0x04, this.#secret), publicKey);
-    return der(0x30, Uint8Array.of(0x02, 1, 0), der(0x30, OID_EC_PUBLIC_KEY, OID_P256), der(0x04, ecPrivateKey));
+    const publicKey = encodeElement(TAG.explicit1, encodeBitString(p256.getPublicKey(this.#secret, false)));
+    const ecPrivateKey = encodeSequence(Uint8Array.of(TAG.integer, 1, 1), encodeElement(TAG.octetString, this.#secret), publicKey);
+    const algorithm = encodeSequence(OID.ecPublicKey, OID.p256);
+    return encodeSequence(Uint8Array.of(TAG.integer, 1, 0), algorithm, encodeElement(TAG.octetString, ecPrivateKey));
   }
 
   sign(scheme: SignatureScheme, data: Uint8Array): Uint8Array {
@@ -144,30 +145,61 @@ class NobleSigningKey implements SigningKey {
   }
 }
 
-function importSigningKey(pkcs8: Uint8Array): SigningKey {
-  const outer = element(new ByteReader(pkcs8));
-  const fields = new ByteReader(outer);
-  element(fields);
-  const algorithm = element(fields);
-  if (!equalBytes(algorithm, concatBytes(OID_EC_PUBLIC_KEY, OID_P256)))
-    throw new TypeError('only P-256 keys in PKCS #8 DER can be imported');
-  const ecPrivateKey = new ByteReader(element(new ByteReader(element(fields))));
-  element(ecPrivateKey);
-  const secret = element(ecPrivateKey);
-  if (secret.length !== 32) throw new TypeError('a P-256 private key has 32 bytes');
-  return new NobleSigningKey(secret.slice());
+class RsaSigningKey implements SigningKey {
+  readonly algorithm = 'rsa';
+  readonly subjectPublicKeyInfo: Uint8Array;
+  readonly #pkcs8: Uint8Array;
+  readonly #key: RsaPrivateKey;
+  readonly #random: Random;
+
+  /** @param numbers the INTEGERs of an RSAPrivateKey: version, n, e, d, p, q, dP, dQ, qInv (RFC 8017 appendix A.1.2) */
+  constructor(pkcs8: Uint8Array, numbers: readonly Uint8Array[], random: Random) {
+    const [, n, e, , p, q, dP, dQ, qInv] = numbers.map(toBigInt) as bigint[];
+    this.#key = { n: n!, e: e!, p: p!, q: q!, dP: dP!, dQ: dQ!, qInv: qInv! };
+    this.#pkcs8 = pkcs8;
+    this.#random = random;
+    const publicKey = encodeSequence(...numbers.slice(1, 3).map((number) => encodeElement(TAG.integer, number)));
+    this.subjectPublicKeyInfo = encodeSequence(encodeSequence(OID.rsaEncryption, Uint8Array.of(TAG.null, 0)), encodeBitString(publicKey));
+  }
+
+  exportPkcs8(): Uint8Array {
+    return this.#pkcs8.slice();
+  }
+
+  sign(scheme: SignatureScheme, data: Uint8Array): Uint8Array {
+    if (!scheme.startsWith('rsa')) throw new TypeError(`an RSA key cannot sign with ${scheme}`);
+    return signRsaPkcs1(this.#key, hashOf(scheme), digestOf(scheme, data), this.#random);
+  }
+}
+
+/** PrivateKeyInfo: version, algorithm, and the key in an OCTET STRING (RFC 5958 §2). */
+function importSigningKey(pkcs8: Uint8Array, random: Random): SigningKey {
+  const [, algorithm, key] = readSequence(pkcs8) ?? [];
+  const identifiers = readSequence(algorithm?.whole) ?? [];
+  const fields = readSequence(key?.content);
+  if (fields === undefined || identifiers[0] === undefined) throw new TypeError('not a private key in PKCS #8 DER');
+  if (equalBytes(identifiers[0].whole, OID.rsaEncryption) && fields.length >= 9)
+    return new RsaSigningKey(
+      pkcs8.slice(),
+      fields.map((field) => field.content),
+      random,
+    );
+  const isP256 = equalBytes(identifiers[0].whole, OID.ecPublicKey) && equalBytes(identifiers[1]?.whole ?? new Uint8Array(0), OID.p256);
+  if (!isP256 || fields[1]?.content.length !== 32) throw new TypeError('only RSA and P-256 keys in PKCS #8 DER can be imported');
+  return new EcdsaSigningKey(fields[1].content.slice());
 }
 
 function verify(scheme: SignatureScheme, subjectPublicKeyInfo: Uint8Array, data: Uint8Array, signature: Uint8Array): boolean {
-  const fields = new ByteReader(element(new ByteReader(subjectPublicKeyInfo)));
-  const algorithm = element(fields);
-  const bits = element(fields).subarray(1);
+  const [algorithm, key] = readSequence(subjectPublicKeyInfo) ?? [];
+  if (algorithm === undefined || key?.tag !== TAG.bitString || key.content[0] !== 0) return false;
+  const bits = key.content.subarray(1);
   if (scheme.startsWith('rsa')) {
-    if (!equalBytes(algorithm.subarray(0, OID_RSA.length), OID_RSA)) return false;
-    const numbers = new ByteReader(element(new ByteReader(bits)));
-    return verifyRsaPkcs1(element(numbers), element(numbers), hashOf(scheme), digestOf(scheme, data), signature);
+    const numbers = readSequence(bits);
+    const identifier = readSequence(algorithm.whole)?.[0]?.whole;
+    if (identifier === undefined || numbers?.length !== 2 || !equalBytes(identifier, OID.rsaEncryption)) return false;
+    return verifyRsaPkcs1(numbers[0]!.content, numbers[1]!.content, hashOf(scheme), digestOf(scheme, data), signature);
   }
-  const named = NAMED_CURVES.find(({ oid }) => equalBytes(algorithm, concatBytes(OID_EC_PUBLIC_KEY, oid)));
+  const named = NAMED_CURVES.find(({ oid }) => equalBytes(algorithm.content, concatBytes(OID.ecPublicKey, oid)));
   if (named === undefined || bits.length !== 1 + 2 * named.length) return false;
   const options = { prehash: false, format: 'der', lowS: false } as const;
   return attempt(() => named.curve.verify(signature, digestOf(scheme, data), bits, options)) ?? false;
@@ -179,23 +211,6 @@ function hashOf(scheme: SignatureScheme): HashAlgorithm {
 
 function digestOf(scheme: SignatureScheme, data: Uint8Array): Uint8Array {
   return HASHES[hashOf(scheme)](data);
-}
-
-/** The content of the next DER element; empty when there is none. */
-function element(reader: ByteReader): Uint8Array {
-  reader.skip(1);
-  let length = reader.uint8();
-  if (length === 0x81) length = reader.uint8();
-  else if (length === 0x82) length = reader.uint16();
-  return reader.view(length);
-}
-
-function der(tag: number, ...content: readonly Uint8Array[]): Uint8Array {
-  const body = concatBytes(...content);
-  const writer = new ByteWriter(body.length + 4).uint8(tag);
-  if (body.length < 0x80) writer.uint8(body.length);
-  else writer.uint8(0x81).uint8(body.length);
-  return writer.bytes(body).finish();
 }
 
 function timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean {

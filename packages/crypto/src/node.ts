@@ -32,6 +32,7 @@ import {
   type SignatureScheme,
   type SigningKey,
 } from './crypto.ts';
+import { EXPONENT_BYTES, MODULUS_BYTES } from './rsa-pkcs1.ts';
 
 const HASH_NAMES: Readonly<Record<HashAlgorithm, string>> = {
   md5: 'md5',
@@ -228,6 +229,10 @@ class NodeSigningKey implements SigningKey {
     this.algorithm = key.asymmetricKeyType === 'rsa' ? 'rsa' : 'ecdsa';
   }
 
+  get subjectPublicKeyInfo(): Uint8Array {
+    return createPublicKey(this.#key).export({ format: 'der', type: 'spki' });
+  }
+
   exportPkcs8(): Uint8Array {
     return this.#key.export({ format: 'der', type: 'pkcs8' });
   }
@@ -240,12 +245,21 @@ class NodeSigningKey implements SigningKey {
 function verify(scheme: SignatureScheme, subjectPublicKeyInfo: Uint8Array, data: Uint8Array, signature: Uint8Array): boolean {
   try {
     const key = createPublicKey({ key: Buffer.from(subjectPublicKeyInfo), format: 'der', type: 'spki' });
+    const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
+    if (key.asymmetricKeyType === 'rsa' && !isUsableRsaKey(modulusLength, publicExponent)) return false;
     // The scheme binds the kind of key (RFC 5246 §7.4.1.4.1); OpenSSL alone would take the kind from the key.
     if (key.asymmetricKeyType !== (scheme.startsWith('rsa') ? 'rsa' : 'ec')) return false;
     return verifyOnce(hashOf(scheme), data, key, signature);
   } catch {
     return false;
   }
+}
+
+/** A key that is too short protects nothing; one that is too long is work for an attacker to order. */
+function isUsableRsaKey(modulusLength: number, publicExponent: bigint): boolean {
+  return (
+    modulusLength >= 8 * MODULUS_BYTES.least && modulusLength <= 8 * MODULUS_BYTES.most && publicExponent < 1n << BigInt(8 * EXPONENT_BYTES)
+  );
 }
 
 /** `ecdsa-sha256` → `sha256`. */

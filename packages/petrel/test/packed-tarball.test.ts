@@ -74,9 +74,9 @@ describe('the packed tarball, installed into an empty folder', () => {
     expect(run).not.toThrow();
   }, 60_000);
 
-  test('brings nothing but @peculiar/x509 and what that needs', () => {
+  test('brings no other package', () => {
     const tree = JSON.parse(execFileSync('npm', ['ls', '--json', '--depth=1'], { cwd: folder, encoding: 'utf8' }));
     expect(Object.keys(tree.dependencies)).toEqual(['petrel']);
-    expect(Object.keys(tree.dependencies.petrel.dependencies)).toEqual(['@peculiar/x509']);
+    expect(Object.keys(tree.dependencies.petrel.dependencies ?? {})).toEqual([]);
   });
 });
