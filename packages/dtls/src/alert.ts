@@ -27,6 +27,7 @@ export const ALERT_DESCRIPTIONS = {
   user_canceled: 90,
   no_renegotiation: 100,
   unsupported_extension: 110,
+  no_application_protocol: 120,
 } as const;
 
 export type AlertDescription = keyof typeof ALERT_DESCRIPTIONS;
@@ -39,6 +40,11 @@ export interface Alert {
 }
 
 const NAMES = new Map<number, AlertDescription>(Object.entries(ALERT_DESCRIPTIONS).map(([name, code]) => [code, name as AlertDescription]));
+
+/** The number on the wire, as the W3C's RTCError has it in `sentAlert` and `receivedAlert`. */
+export function alertCode(description: AlertDescription | number): number {
+  return typeof description === 'number' ? description : ALERT_DESCRIPTIONS[description];
+}
 
 export function encodeAlert(level: AlertLevel, description: AlertDescription): Uint8Array {
   return Uint8Array.of(level === 'warning' ? 1 : 2, ALERT_DESCRIPTIONS[description]);

@@ -23,17 +23,17 @@ export class CipherState {
   constructor(crypto: CryptoProvider, suite: CipherSuite, key: Uint8Array, iv: Uint8Array) {
     this.#aead = crypto.aead(suite.aead, key);
     this.#iv = iv;
+    this.#nonce.set(iv);
     this.#explicitLength = 12 - suite.fixedIvLength;
     this.overhead = this.#explicitLength + AEAD_TAG_LENGTH;
+    this.#additionalData[9] = 0xfe;
+    this.#additionalData[10] = 0xfd;
   }
 
   /** Writes the protected fragment of `plaintext` to `record` at `offset`, which must have room for `plaintext.length + overhead` bytes. */
   seal(type: number, epoch: number, sequenceNumber: number, plaintext: Uint8Array, record: Uint8Array, offset: number): void {
     this.#prepare(type, epoch, sequenceNumber, plaintext.length);
-    if (this.#explicitLength > 0) {
-      record.set(this.#additionalData.subarray(0, 8), offset);
-      this.#nonce.set(this.#additionalData.subarray(0, 8), 4);
-    }
+    if (this.#explicitLength > 0) for (let i = 0; i < 8; i++) record[offset + i] = this.#nonce[4 + i]!;
     this.#aead.seal(this.#nonce, plaintext, this.#additionalData, record, offset + this.#explicitLength);
   }
 
@@ -42,8 +42,9 @@ export class CipherState {
     const length = fragment.length - this.overhead;
     if (length < 0) return undefined;
     this.#prepare(type, epoch, sequenceNumber, length);
-    if (this.#explicitLength > 0) this.#nonce.set(fragment.subarray(0, 8), 4);
-    const sealed = fragment.subarray(this.#explicitLength);
+    // The peer chooses the explicit part; that it be the sequence number is only a recommendation (RFC 5288 §3).
+    if (this.#explicitLength > 0) for (let i = 0; i < 8; i++) this.#nonce[4 + i] = fragment[i]!;
+    const sealed = this.#explicitLength > 0 ? fragment.subarray(this.#explicitLength) : fragment;
     return this.#aead.open(this.#nonce, sealed, this.#additionalData, sealed, 0) === length ? sealed.subarray(0, length) : undefined;
   }
 
@@ -53,10 +54,9 @@ export class CipherState {
     writeUint16(additionalData, 2, Math.floor(sequenceNumber / 0x1_0000_0000));
     writeUint32(additionalData, 4, sequenceNumber >>> 0);
     additionalData[8] = type;
-    additionalData[9] = 0xfe;
-    additionalData[10] = 0xfd;
     writeUint16(additionalData, 11, length);
-    this.#nonce.set(this.#iv);
-    if (this.#explicitLength === 0) for (let i = 0; i < 8; i++) this.#nonce[4 + i]! ^= additionalData[i]!;
+    const nonce = this.#nonce;
+    if (this.#explicitLength > 0) for (let i = 0; i < 8; i++) nonce[4 + i] = additionalData[i]!;
+    else for (let i = 0; i < 8; i++) nonce[4 + i] = this.#iv[4 + i]! ^ additionalData[i]!;
   }
 }

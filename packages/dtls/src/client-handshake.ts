@@ -21,10 +21,11 @@
  * ```
  */
 import { concatBytes } from '@petrel/bytes';
-import type { KeyAgreement } from '@petrel/crypto';
+import type { KeyAgreement, SignatureScheme } from '@petrel/crypto';
 import type { Instant } from '@petrel/sans-io';
 import type { CipherSuite } from './cipher-suites.ts';
 import { type DtlsFailure, failure } from './errors.ts';
+import { type Extensions, offeredTypes } from './extensions.ts';
 import {
   checkSignature,
   chooseScheme,
@@ -48,9 +49,11 @@ import {
   groupOf,
   HANDSHAKE_TYPE,
   NAMED_GROUPS,
+  type ServerHello,
   SIGNATURE_SCHEMES,
+  schemeKind,
 } from './handshake-messages.ts';
-import { KeySchedule } from './key-schedule.ts';
+import { KeySchedule, VERIFY_DATA_LENGTH } from './key-schedule.ts';
 import type { HandshakeMessage } from './reassembler.ts';
 import { DTLS_1_2 } from './record-layer.ts';
 
@@ -63,15 +66,20 @@ type State =
   | 'wait-finished'
   | 'finished';
 
+/** HelloVerifyRequests that are honoured in one handshake. */
+const MAX_COOKIES = 3;
+
 export class ClientHandshake implements Handshake {
   readonly #context: HandshakeContext;
   readonly #transcript = new Transcript();
   readonly #random: Uint8Array;
   #state: State = 'wait-server-hello';
-  #verified = false;
+  #cookies = 0;
   #serverRandom: Uint8Array = new Uint8Array(32);
   #suite: CipherSuite | undefined;
+  #extendedMasterSecret = false;
   #srtpProfile: number | undefined;
+  #applicationProtocol: string | undefined;
   #peerCertificates: readonly Uint8Array[] = [];
   #serverPublicKey: Uint8Array = new Uint8Array(0);
   #keyAgreement: KeyAgreement | undefined;
@@ -88,31 +96,40 @@ export class ClientHandshake implements Handshake {
     return this.#result;
   }
 
+  /** Whoever answers first is the server: a client has nothing to go back to. */
+  get isOpen(): boolean {
+    return false;
+  }
+
   /** Flight 1, or 3 with the server's cookie. */
   sendClientHello(now: Instant, cookie: Uint8Array = new Uint8Array(0)): void {
-    const { flight, cipherSuites, groups, srtpProfiles } = this.#context;
-    const hello = encodeClientHello({
-      random: this.#random,
-      cookie,
-      cipherSuites: cipherSuites.map((suite) => suite.code),
-      extensions: {
-        renegotiationInfo: true,
-        extendedMasterSecret: true,
-        supportedGroups: groups.map((group) => NAMED_GROUPS[group]),
-        ecPointFormats: true,
-        signatureAlgorithms: Object.values(SIGNATURE_SCHEMES),
-        ...(srtpProfiles.length > 0 ? { srtpProfiles } : {}),
-      },
-    });
+    const { flight, cipherSuites } = this.#context;
+    const suites = cipherSuites.map((suite) => suite.code);
+    const hello = encodeClientHello({ random: this.#random, cookie, cipherSuites: suites, extensions: this.#offer() });
     flight.begin();
     this.#transcript.clear();
     this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.clientHello, hello));
     this.#context.transmitFlight(now, true);
   }
 
+  #offer(): Extensions {
+    const { groups, srtpProfiles, applicationProtocols } = this.#context;
+    return {
+      renegotiationInfo: true,
+      extendedMasterSecret: true,
+      supportedGroups: groups.map((group) => NAMED_GROUPS[group]),
+      ecPointFormats: true,
+      signatureAlgorithms: Object.values(SIGNATURE_SCHEMES),
+      ...(srtpProfiles.length > 0 ? { srtpProfiles } : {}),
+      ...(applicationProtocols.length > 0 ? { applicationProtocols } : {}),
+    };
+  }
+
   onMessage(message: HandshakeMessage, now: Instant): DtlsFailure | undefined {
     if ((message.epoch === 1) !== (message.type === HANDSHAKE_TYPE.finished)) return unexpected;
     switch (message.type) {
+      case HANDSHAKE_TYPE.helloRequest:
+        return undefined; // RFC 5246 §7.4.1.1: ignored during a handshake, and not part of the transcript
       case HANDSHAKE_TYPE.helloVerifyRequest:
         return this.#onHelloVerifyRequest(message, now);
       case HANDSHAKE_TYPE.serverHello:
@@ -132,16 +149,17 @@ export class ClientHandshake implements Handshake {
     }
   }
 
-  /** The client never speaks last: its timer repeats flight 5. */
-  onRepeatedFlight(): void {}
+  /** A repeated flight 4: the server has not seen all of flight 5. */
+  isRepeatedFlight(type: number): boolean {
+    return this.#state === 'wait-finished' && type === HANDSHAKE_TYPE.serverHelloDone;
+  }
 
   #onHelloVerifyRequest(message: HandshakeMessage, now: Instant): DtlsFailure | undefined {
     const cookie = decodeHelloVerifyRequest(message.body);
     if (cookie === undefined) return malformed;
-    // Once: a second request would make us a reflector.
-    if (this.#state !== 'wait-server-hello' || this.#verified) return unexpected;
-    this.#verified = true;
-    this.sendClientHello(now, cookie);
+    if (this.#state !== 'wait-server-hello') return unexpected;
+    // A server's secret may have changed in between, but without a bound we would be a reflector.
+    if (++this.#cookies <= MAX_COOKIES) this.sendClientHello(now, cookie);
     return undefined;
   }
 
@@ -152,18 +170,36 @@ export class ClientHandshake implements Handshake {
     if (hello.version !== DTLS_1_2) return failure('unsupported-version', 'protocol_version');
     this.#suite = this.#context.cipherSuites.find((suite) => suite.code === hello.cipherSuite);
     if (this.#suite === undefined) return failure('no-common-cipher-suite', 'illegal_parameter');
-    // RFC 7627 §5.2 allows to go on without; exported keys would then not be bound to the handshake (§6.1), so we do not.
-    if (hello.extensions.extendedMasterSecret !== true) return failure('no-extended-master-secret', 'handshake_failure');
-    const profiles = hello.extensions.srtpProfiles;
-    if (profiles !== undefined) {
-      // RFC 5764 §4.1.1: one profile, and one of those offered.
-      if (profiles.length !== 1 || !this.#context.srtpProfiles.includes(profiles[0]!))
-        return failure('no-common-srtp-profile', 'illegal_parameter');
-      this.#srtpProfile = profiles[0];
-    }
+    const problem = this.#readExtensions(hello);
+    if (problem) return problem;
     this.#serverRandom = hello.random.slice();
     this.#transcript.addReceived(message);
     this.#state = 'wait-certificate';
+    return undefined;
+  }
+
+  #readExtensions({ extensions }: ServerHello): DtlsFailure | undefined {
+    const { srtpProfiles, applicationProtocols, requireExtendedMasterSecret } = this.#context;
+    const offered = offeredTypes(this.#offer());
+    // RFC 5246 §7.4.1.4: a server answers what was offered.
+    for (const type of extensions.types ?? []) if (!offered.has(type)) return failure('unsolicited-extension', 'unsupported_extension');
+    this.#extendedMasterSecret = extensions.extendedMasterSecret === true;
+    if (requireExtendedMasterSecret && !this.#extendedMasterSecret) return failure('no-extended-master-secret', 'handshake_failure');
+    if (extensions.ecPointFormats === false) return failure('no-common-group', 'illegal_parameter'); // RFC 8422 §5.1.2
+    const profiles = extensions.srtpProfiles;
+    if (profiles !== undefined) {
+      // RFC 5764 §4.1.1: one profile, one of those offered, and our MKI, which is empty.
+      if (profiles.length !== 1 || !srtpProfiles.includes(profiles[0]!) || extensions.srtpMki === true)
+        return failure('no-common-srtp-profile', 'illegal_parameter');
+      this.#srtpProfile = profiles[0];
+    }
+    const protocols = extensions.applicationProtocols;
+    if (protocols !== undefined) {
+      // RFC 7301 §3.1: one, and one of those offered.
+      if (protocols.length !== 1 || !applicationProtocols.includes(protocols[0]!))
+        return failure('no-common-application-protocol', 'illegal_parameter');
+      this.#applicationProtocol = protocols[0];
+    }
     return undefined;
   }
 
@@ -172,6 +208,7 @@ export class ClientHandshake implements Handshake {
     const chain = decodeCertificate(message.body);
     if (chain === undefined) return malformed;
     if (chain.length === 0) return failure('missing-certificate', 'bad_certificate');
+    if (!this.#context.isAcceptable(chain[0]!)) return failure('fingerprint-mismatch', 'bad_certificate');
     this.#peerCertificates = chain;
     this.#transcript.addReceived(message);
     this.#state = 'wait-server-key-exchange';
@@ -185,6 +222,7 @@ export class ClientHandshake implements Handshake {
     if (exchange === undefined) return malformed;
     const group = groupOf(exchange.group);
     if (group === undefined || !groups.includes(group)) return failure('no-common-group', 'illegal_parameter');
+    if (schemeKind(exchange.scheme) !== this.#suite!.authentication) return failure('no-common-signature-scheme', 'illegal_parameter');
     const signed = concatBytes(this.#random, this.#serverRandom, exchange.parameters);
     const problem = checkSignature(crypto, this.#peerCertificates[0]!, exchange.scheme, signed, exchange.signature);
     if (problem) return problem;
@@ -209,24 +247,23 @@ export class ClientHandshake implements Handshake {
     if (this.#state !== 'wait-certificate-request' && this.#state !== 'wait-server-hello-done') return unexpected;
     if (message.body.length > 0) return malformed;
     this.#transcript.addReceived(message);
-    const { crypto, certificate, flight, records } = this.#context;
+    const { certificate } = this.#context;
     const scheme = this.#acceptedSchemes && chooseScheme(certificate, this.#acceptedSchemes);
     if (this.#acceptedSchemes !== undefined && scheme === undefined) return failure('no-common-signature-scheme', 'handshake_failure');
     const premasterSecret = this.#keyAgreement!.deriveSharedSecret(this.#serverPublicKey);
     if (premasterSecret === undefined) return failure('bad-key-share', 'illegal_parameter');
+    this.#sendClientFlight(premasterSecret, scheme, now);
+    this.#state = 'wait-finished';
+    return undefined;
+  }
 
+  #sendClientFlight(premasterSecret: Uint8Array, scheme: SignatureScheme | undefined, now: Instant): void {
+    const { certificate, flight, records } = this.#context;
     flight.begin();
     if (scheme !== undefined) this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.certificate, encodeCertificate(certificate.derChain)));
     const exchange = encodeClientKeyExchange(this.#keyAgreement!.publicKey);
     this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.clientKeyExchange, exchange));
-    const keys = new KeySchedule(
-      crypto,
-      this.#suite!,
-      { client: this.#random, server: this.#serverRandom },
-      premasterSecret,
-      this.#transcriptHash(),
-    );
-    this.#keys = keys;
+    const keys = this.#deriveKeys(premasterSecret);
     if (scheme !== undefined) {
       const signature = certificate.privateKey.sign(scheme, this.#transcript.bytes());
       const verify = encodeSignature(SIGNATURE_SCHEMES[scheme]!, signature);
@@ -237,17 +274,34 @@ export class ClientHandshake implements Handshake {
     flight.addChangeCipherSpec();
     this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.finished, keys.verifyData('client', this.#transcriptHash()), 1));
     this.#context.transmitFlight(now, true);
-    this.#state = 'wait-finished';
-    return undefined;
+  }
+
+  #deriveKeys(premasterSecret: Uint8Array): KeySchedule {
+    this.#keys = new KeySchedule(this.#context.crypto, {
+      suite: this.#suite!,
+      clientRandom: this.#random,
+      serverRandom: this.#serverRandom,
+      premasterSecret,
+      sessionHash: this.#extendedMasterSecret ? this.#transcriptHash() : undefined,
+    });
+    this.#context.keyLog?.(this.#keys.keyLogLine());
+    return this.#keys;
   }
 
   #onFinished(message: HandshakeMessage): DtlsFailure | undefined {
     if (this.#state !== 'wait-finished') return unexpected;
+    if (message.body.length !== VERIFY_DATA_LENGTH) return malformed;
     const expected = this.#keys!.verifyData('server', this.#transcriptHash());
     if (!this.#context.crypto.timingSafeEqual(message.body, expected)) return failure('bad-finished', 'decrypt_error');
     this.#context.flight.stop();
     this.#state = 'finished';
-    this.#result = { suite: this.#suite!, srtpProfile: this.#srtpProfile, keys: this.#keys!, peerCertificates: this.#peerCertificates };
+    this.#result = {
+      suite: this.#suite!,
+      srtpProfile: this.#srtpProfile,
+      applicationProtocol: this.#applicationProtocol,
+      keys: this.#keys!,
+      peerCertificates: this.#peerCertificates,
+    };
     return undefined;
   }
 

@@ -1,9 +1,9 @@
 import type { AlertDescription } from './alert.ts';
 
-/** Why a handshake or a connection failed. The reason is data, for tests and for people; the alert is what the peer is told. */
+/** Why a handshake or a connection failed. The reason is data, for tests and for people, and stays the same from release to release. */
 export interface DtlsFailure {
   readonly reason: DtlsFailureReason;
-  /** The alert that was sent, or that came; `undefined` when there was none. */
+  /** The alert that was sent; with the reason `remote-alert`, the one that came; `undefined` when there was none. */
   readonly alert: AlertDescription | number | undefined;
 }
 
@@ -15,7 +15,9 @@ export type DtlsFailureReason =
   | 'no-common-group'
   | 'no-common-signature-scheme'
   | 'no-common-srtp-profile'
+  | 'no-common-application-protocol'
   | 'no-extended-master-secret'
+  | 'unsolicited-extension'
   | 'missing-certificate'
   | 'bad-certificate'
   | 'bad-key-share'
@@ -23,8 +25,7 @@ export type DtlsFailureReason =
   | 'bad-finished'
   | 'fingerprint-mismatch'
   | 'remote-alert'
-  | 'handshake-timeout'
-  | 'aborted';
+  | 'handshake-timeout';
 
 export function failure(reason: DtlsFailureReason, alert: AlertDescription): DtlsFailure {
   return { reason, alert };

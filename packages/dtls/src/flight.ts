@@ -3,13 +3,20 @@
  * transmission makes new records with new numbers, as §4.2.4 requires.
  */
 import { ByteWriter, concatBytes } from '@petrel/bytes';
-import { Backoff, type Instant, NEVER } from '@petrel/sans-io';
+import { type Instant, NEVER } from '@petrel/sans-io';
 import { HANDSHAKE_HEADER_LENGTH } from './reassembler.ts';
 import { CONTENT_TYPE, type RecordLayer } from './record-layer.ts';
 
-/** First retransmission after 400 ms, doubling up to 2 s: ICE has found a path already, so a second would be too timid. */
-const INITIAL_TIMEOUT = 400;
-const MAXIMUM_TIMEOUT = 2000;
+/**
+ * RFC 6347 §4.2.4.1 asks for a first timeout of one second, doubling up to sixty. Here a path has been found and measured by ICE before, and a
+ * person waits: 400 ms when nobody says how long a round trip takes, and no pause above 2 s for the first 30 s. A flight is one or two datagrams.
+ */
+const DEFAULT_TIMEOUT = 400;
+const TIMEOUT_BOUNDS = { least: 50, most: 3000 };
+const EARLY = { until: 30_000, cap: 2000 };
+const LATE_CAP = 60_000;
+/** After two timeouts the path may be too narrow (RFC 6347 §4.1.1.1): what every IPv4 path carries, 576 bytes less the IP and UDP headers. */
+const NARROW = { afterTimeouts: 2, datagram: 548 };
 
 interface Part {
   readonly contentType: number;
@@ -21,28 +28,39 @@ interface Part {
 
 export class FlightSender {
   readonly #records: RecordLayer;
-  readonly #maxDatagram: number;
+  readonly #initialTimeout: number;
+  #maxDatagram: number;
   #parts: Part[] = [];
   #nextSequence = 0;
-  #backoff = new Backoff(INITIAL_TIMEOUT, MAXIMUM_TIMEOUT);
+  #startedAt: Instant | undefined;
+  #sentAt: Instant = -Infinity;
+  #timeouts = 0;
+  #interval: number;
   #deadline: Instant = NEVER;
 
-  constructor(records: RecordLayer, maxDatagram: number) {
+  /** @param initialTimeout milliseconds before the first repetition; kept between 50 ms and 3 s */
+  constructor(records: RecordLayer, maxDatagram: number, initialTimeout: number = DEFAULT_TIMEOUT) {
     this.#records = records;
     this.#maxDatagram = maxDatagram;
+    this.#initialTimeout = Math.min(Math.max(initialTimeout, TIMEOUT_BOUNDS.least), TIMEOUT_BOUNDS.most);
+    this.#interval = this.#initialTimeout;
+  }
+
+  get deadline(): Instant {
+    return this.#deadline;
+  }
+
+  /** The message_seq of the first message; 0 unless a stateless cookie exchange came before (RFC 6347 §4.2.2). */
+  startAt(sequence: number): void {
+    this.#nextSequence = sequence;
   }
 
   /** Begins a new flight; the previous one has been answered. */
   begin(): void {
     this.#parts = [];
-    this.#backoff = new Backoff(INITIAL_TIMEOUT, MAXIMUM_TIMEOUT);
+    this.#interval = this.#initialTimeout;
+    this.#timeouts = 0;
     this.#deadline = NEVER;
-  }
-
-  /** The retransmission timer starts from here when the round-trip time is known: 1.5 round trips, within reason. */
-  setRoundTripTime(milliseconds: number): void {
-    const initial = Math.min(Math.max(1.5 * milliseconds, 50), INITIAL_TIMEOUT);
-    this.#backoff = new Backoff(initial, MAXIMUM_TIMEOUT);
   }
 
   /** Adds a message and returns it as the transcript has it: whole, with its header. */
@@ -58,7 +76,31 @@ export class FlightSender {
 
   /** Datagrams of the whole flight. @param answerExpected whether to send it again until `stop` */
   transmit(now: Instant, answerExpected: boolean): Uint8Array[] {
-    this.#deadline = answerExpected ? now + this.#backoff.next() : NEVER;
+    this.#startedAt ??= now;
+    this.#sentAt = now;
+    this.#deadline = answerExpected ? now + this.#interval : NEVER;
+    return this.#datagrams();
+  }
+
+  /** The timer has fired: the flight again, and twice the pause (RFC 6347 §4.2.4.1). */
+  retransmit(now: Instant): Uint8Array[] {
+    const cap = now - (this.#startedAt ?? now) < EARLY.until ? Math.max(EARLY.cap, this.#initialTimeout) : LATE_CAP;
+    this.#interval = Math.min(this.#interval * 2, cap);
+    this.#timeouts += 1;
+    if (this.#timeouts >= NARROW.afterTimeouts) this.#maxDatagram = Math.min(this.#maxDatagram, NARROW.datagram);
+    return this.transmit(now, true);
+  }
+
+  /** The peer has repeated what this flight answers: the flight again, unless it was sent a moment ago. */
+  repeat(now: Instant, answerExpected: boolean): Uint8Array[] {
+    return now - this.#sentAt < this.#initialTimeout / 2 ? [] : this.transmit(now, answerExpected);
+  }
+
+  stop(): void {
+    this.#deadline = NEVER;
+  }
+
+  #datagrams(): Uint8Array[] {
     const datagrams: Uint8Array[] = [];
     let datagram = new Uint8Array(this.#maxDatagram);
     let length = 0;
@@ -83,14 +125,6 @@ export class FlightSender {
     }
     flush();
     return datagrams;
-  }
-
-  stop(): void {
-    this.#deadline = NEVER;
-  }
-
-  get deadline(): Instant {
-    return this.#deadline;
   }
 }
 

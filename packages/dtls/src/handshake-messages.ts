@@ -42,6 +42,12 @@ export function schemeOf(code: number): SignatureScheme | undefined {
   return undefined;
 }
 
+/** The kind of key that makes signatures of the scheme; undefined when it is none of ours. */
+export function schemeKind(code: number): 'ecdsa' | 'rsa' | undefined {
+  const scheme = schemeOf(code);
+  return scheme && (scheme.startsWith('rsa') ? 'rsa' : 'ecdsa');
+}
+
 export function groupOf(code: number): NamedGroup | undefined {
   for (const [name, value] of Object.entries(NAMED_GROUPS)) if (value === code) return name as NamedGroup;
   return undefined;

@@ -16,16 +16,22 @@ export interface HandshakeContext {
   readonly cipherSuites: readonly CipherSuite[];
   readonly groups: readonly NamedGroup[];
   readonly srtpProfiles: readonly number[];
+  readonly applicationProtocols: readonly string[];
+  readonly requireExtendedMasterSecret: boolean;
   readonly records: RecordLayer;
   readonly flight: FlightSender;
+  readonly keyLog: ((line: string) => void) | undefined;
   /** Sends the flight, again and again if an answer is expected. */
   transmitFlight(now: Instant, answerExpected: boolean): void;
+  /** False when the fingerprints are known and the certificate has none of them (RFC 8122 §6.2). */
+  isAcceptable(certificate: Uint8Array): boolean;
 }
 
 /** What the handshake agreed on. */
 export interface HandshakeResult {
   readonly suite: CipherSuite;
   readonly srtpProfile: number | undefined;
+  readonly applicationProtocol: string | undefined;
   readonly keys: KeySchedule;
   /** DER, the peer's own certificate first. */
   readonly peerCertificates: readonly Uint8Array[];
@@ -33,12 +39,14 @@ export interface HandshakeResult {
 
 /** One side of the handshake: a state and, for each, the message that it waits for. */
 export interface Handshake {
-  /** @returns a failure, which is fatal, or undefined */
+  /** @returns a failure, which is fatal unless the handshake `isOpen`, or undefined */
   onMessage(message: HandshakeMessage, now: Instant): DtlsFailure | undefined;
   /** Set once both Finished messages are exchanged and verified. */
   readonly result: HandshakeResult | undefined;
-  /** The peer has repeated its last flight, so ours was lost (RFC 6347 §4.2.4). */
-  onRepeatedFlight(now: Instant): void;
+  /** True while a server waits for a ClientHello: a bad one then does not shut out the good one that may follow. */
+  readonly isOpen: boolean;
+  /** Whether this message of the peer's, come again, says that our flight was lost (RFC 6347 §4.2.4); it ends the flight that ours answers. */
+  isRepeatedFlight(type: number): boolean;
 }
 
 /** The concatenated handshake messages, each as if sent unfragmented (RFC 6347 §4.2.6). */

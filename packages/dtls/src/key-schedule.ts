@@ -1,11 +1,21 @@
 /** From the key agreement's secret to record keys, Finished values and exported keys (RFC 5246 §6.3, §8.1; RFC 7627; RFC 5705). */
-import { concatBytes, writeUint16 } from '@petrel/bytes';
+import { concatBytes, toHex, writeUint16 } from '@petrel/bytes';
 import { type CryptoProvider, tls12Prf } from '@petrel/crypto';
 import { CipherState } from './cipher-state.ts';
 import type { CipherSuite } from './cipher-suites.ts';
 
 const MASTER_SECRET_LENGTH = 48;
-const VERIFY_DATA_LENGTH = 12;
+export const VERIFY_DATA_LENGTH = 12;
+
+/** What the master secret is derived from. */
+export interface KeyScheduleInput {
+  readonly suite: CipherSuite;
+  readonly clientRandom: Uint8Array;
+  readonly serverRandom: Uint8Array;
+  readonly premasterSecret: Uint8Array;
+  /** Hash of the transcript up to and including the ClientKeyExchange (RFC 7627 §4); undefined without that extension (RFC 5246 §8.1). */
+  readonly sessionHash: Uint8Array | undefined;
+}
 
 export class KeySchedule {
   readonly #crypto: CryptoProvider;
@@ -14,19 +24,15 @@ export class KeySchedule {
   readonly #serverRandom: Uint8Array;
   readonly #masterSecret: Uint8Array;
 
-  /** @param sessionHash hash of the transcript up to and including the ClientKeyExchange (RFC 7627 §4) */
-  constructor(
-    crypto: CryptoProvider,
-    suite: CipherSuite,
-    randoms: { readonly client: Uint8Array; readonly server: Uint8Array },
-    premasterSecret: Uint8Array,
-    sessionHash: Uint8Array,
-  ) {
+  constructor(crypto: CryptoProvider, { suite, clientRandom, serverRandom, premasterSecret, sessionHash }: KeyScheduleInput) {
     this.#crypto = crypto;
     this.#suite = suite;
-    this.#clientRandom = randoms.client;
-    this.#serverRandom = randoms.server;
-    this.#masterSecret = tls12Prf(crypto, suite.hash, premasterSecret, 'extended master secret', [sessionHash], MASTER_SECRET_LENGTH);
+    this.#clientRandom = clientRandom;
+    this.#serverRandom = serverRandom;
+    const [label, seed] = sessionHash
+      ? (['extended master secret', [sessionHash]] as const)
+      : (['master secret', [clientRandom, serverRandom]] as const);
+    this.#masterSecret = tls12Prf(crypto, suite.hash, premasterSecret, label, seed, MASTER_SECRET_LENGTH);
   }
 
   /** client_write_key, server_write_key, client_write_IV, server_write_IV (RFC 5246 §6.3; AEADs have no MAC keys). */
@@ -60,5 +66,10 @@ export class KeySchedule {
       seed = concatBytes(seed, prefix, context);
     }
     return tls12Prf(this.#crypto, this.#suite.hash, this.#masterSecret, label, [seed], length);
+  }
+
+  /** A line of the SSLKEYLOGFILE format, with which a capture can be decrypted: only ever on request. */
+  keyLogLine(): string {
+    return `CLIENT_RANDOM ${toHex(this.#clientRandom)} ${toHex(this.#masterSecret)}`;
   }
 }

@@ -15,7 +15,7 @@
  *   +---------------+
  * ```
  */
-import { readUint16, readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
+import { Arena, readUint16, readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
 import type { Discards } from '@petrel/sans-io';
 import type { CipherState } from './cipher-state.ts';
 import { ReplayWindow } from './replay-window.ts';
@@ -29,6 +29,8 @@ const DTLS_1_0 = 0xfeff;
 export const MAX_PLAINTEXT_LENGTH = 16_384;
 /** Sequence numbers are 48 bits and must not wrap (RFC 6347 §4.1). */
 const MAX_SEQUENCE_NUMBER = 2 ** 48 - 1;
+/** Records of epoch 1 that overtook the end of the handshake and wait for its keys (RFC 6347 §4.1). */
+const MAX_EARLY = { records: 16, bytes: 32_768 };
 
 export type RecordDiscard = 'truncated-record' | 'bad-version' | 'record-too-long' | 'unknown-epoch' | 'replayed-record' | 'bad-record-mac';
 
@@ -53,6 +55,10 @@ export class RecordLayer {
   readonly #readEpochs: ReadEpoch[] = [{ epoch: 0, cipher: undefined, window: undefined }];
   readonly #writeCiphers: (CipherState | undefined)[] = [undefined];
   readonly #nextSequenceNumbers: number[] = [0, 0];
+  readonly #arena = new Arena();
+  #early: Uint8Array[] = [];
+  #earlyBytes = 0;
+  #writeEpoch: 0 | 1 = 0;
 
   constructor(discards: Discards<RecordDiscard>) {
     this.#discards = discards;
@@ -62,6 +68,29 @@ export class RecordLayer {
   setKeys(write: CipherState, read: CipherState): void {
     this.#writeCiphers[1] = write;
     this.#readEpochs[1] = { epoch: 1, cipher: read, window: new ReplayWindow() };
+  }
+
+  /** The epoch that is in force for sending: 1 since the first record of epoch 1. */
+  get writeEpoch(): 0 | 1 {
+    return this.#writeEpoch;
+  }
+
+  /** The number of the first record of epoch 0, when a stateless cookie exchange came before (RFC 6347 §4.2.1). */
+  startAt(sequenceNumber: number): void {
+    this.#nextSequenceNumbers[0] = sequenceNumber;
+  }
+
+  /** The records that came before the keys did, once these are there; each is a datagram of one record. */
+  takeEarly(): readonly Uint8Array[] {
+    if (this.#early.length === 0 || this.#readEpochs.length === 1) return NONE;
+    const early = this.#early;
+    this.dropEarly();
+    return early;
+  }
+
+  dropEarly(): void {
+    this.#early = [];
+    this.#earlyBytes = 0;
   }
 
   /** Bytes that a record of this epoch is longer than its content. */
@@ -75,18 +104,19 @@ export class RecordLayer {
   }
 
   /** A whole record in a buffer of its own. */
-  seal(type: number, epoch: number, content: Uint8Array): Uint8Array {
-    const record = new Uint8Array(content.length + this.overhead(epoch));
+  seal(type: number, epoch: 0 | 1, content: Uint8Array): Uint8Array {
+    const record = this.#arena.allocate(content.length + this.overhead(epoch));
     this.sealInto(type, epoch, content, record, 0);
     return record;
   }
 
   /** Writes a record at `offset` and returns its length. */
-  sealInto(type: number, epoch: number, content: Uint8Array, output: Uint8Array, offset: number): number {
+  sealInto(type: number, epoch: 0 | 1, content: Uint8Array, output: Uint8Array, offset: number): number {
     const sequenceNumber = this.#nextSequenceNumbers[epoch]!;
     if (sequenceNumber > MAX_SEQUENCE_NUMBER)
       throw new RangeError('the DTLS connection has used up its sequence numbers: close it and connect again');
     this.#nextSequenceNumbers[epoch] = sequenceNumber + 1;
+    if (epoch > this.#writeEpoch) this.#writeEpoch = epoch;
     const cipher = this.#writeCiphers[epoch];
     const length = content.length + (cipher?.overhead ?? 0);
     output[offset] = type;
@@ -113,16 +143,17 @@ export class RecordLayer {
       return datagram.length;
     }
     const record = this.#verify(datagram, offset, end);
-    if (typeof record === 'string') this.#discards.count(record);
-    else receive(record);
+    if (typeof record !== 'string') receive(record);
+    else if (record !== 'unknown-epoch' || !this.#keepEarly(datagram, offset, end)) this.#discards.count(record);
     return end;
   }
 
   #verify(datagram: Uint8Array, offset: number, end: number): PlaintextRecord | RecordDiscard {
     const version = readUint16(datagram, offset + 1);
-    // A first ClientHello may say 1.0 (RFC 6347 §4.2.1).
-    if (version !== DTLS_1_2 && version !== DTLS_1_0) return 'bad-version';
-    const epoch = this.#readEpochs[readUint16(datagram, offset + 3)];
+    const epochNumber = readUint16(datagram, offset + 3);
+    // A first ClientHello, and a HelloVerifyRequest, may say 1.0 (RFC 6347 §4.2.1).
+    if (version !== DTLS_1_2 && (version !== DTLS_1_0 || epochNumber !== 0)) return 'bad-version';
+    const epoch = this.#readEpochs[epochNumber];
     if (epoch === undefined) return 'unknown-epoch';
     const sequenceNumber = readUint16(datagram, offset + 5) * 0x1_0000_0000 + readUint32(datagram, offset + 7);
     if (epoch.window?.isFresh(sequenceNumber) === false) return 'replayed-record';
@@ -134,4 +165,15 @@ export class RecordLayer {
     epoch.window?.accept(sequenceNumber);
     return { type, epoch: epoch.epoch, sequenceNumber, fragment };
   }
+
+  /** Only while there are no keys; afterwards an unknown epoch is none of ours. */
+  #keepEarly(datagram: Uint8Array, offset: number, end: number): boolean {
+    if (this.#readEpochs.length > 1 || readUint16(datagram, offset + 3) !== 1) return false;
+    if (this.#early.length >= MAX_EARLY.records || this.#earlyBytes + end - offset > MAX_EARLY.bytes) return false;
+    this.#early.push(datagram.slice(offset, end));
+    this.#earlyBytes += end - offset;
+    return true;
+  }
 }
+
+const NONE: readonly Uint8Array[] = [];

@@ -1,6 +1,6 @@
 /** The server's handshake (RFC 6347 §4.2; the flights are drawn in client-handshake.ts), in protocol order. */
 import { concatBytes } from '@petrel/bytes';
-import type { KeyAgreement } from '@petrel/crypto';
+import type { KeyAgreement, NamedGroup, SignatureScheme } from '@petrel/crypto';
 import type { Instant } from '@petrel/sans-io';
 import type { CipherSuite } from './cipher-suites.ts';
 import { type DtlsFailure, failure } from './errors.ts';
@@ -16,7 +16,6 @@ import {
 } from './handshake.ts';
 import {
   type ClientHello,
-  clientHelloIdentity,
   decodeCertificate,
   decodeClientHello,
   decodeClientKeyExchange,
@@ -24,14 +23,13 @@ import {
   encodeCertificate,
   encodeCertificateRequest,
   encodeEcdhParameters,
-  encodeHelloVerifyRequest,
   encodeServerHello,
   encodeSignature,
   HANDSHAKE_TYPE,
   NAMED_GROUPS,
   SIGNATURE_SCHEMES,
 } from './handshake-messages.ts';
-import { KeySchedule } from './key-schedule.ts';
+import { KeySchedule, VERIFY_DATA_LENGTH } from './key-schedule.ts';
 import type { HandshakeMessage } from './reassembler.ts';
 import { DTLS_1_2 } from './record-layer.ts';
 
@@ -50,26 +48,30 @@ export class ServerHandshake implements Handshake {
   readonly #context: HandshakeContext;
   readonly #transcript = new Transcript();
   readonly #random: Uint8Array;
-  /** Key of the cookies; undefined when no HelloVerifyRequest is wanted. */
-  readonly #cookieSecret: Uint8Array | undefined;
   #state: State = 'wait-client-hello';
   #clientRandom: Uint8Array = new Uint8Array(32);
   #suite: CipherSuite | undefined;
+  #extendedMasterSecret = false;
   #srtpProfile: number | undefined;
+  #applicationProtocol: string | undefined;
+  #group: NamedGroup | undefined;
+  #scheme: SignatureScheme | undefined;
   #keyAgreement: KeyAgreement | undefined;
   #peerCertificates: readonly Uint8Array[] = [];
   #keys: KeySchedule | undefined;
   #result: HandshakeResult | undefined;
 
-  /** @param helloVerify whether the client has to return a cookie first (RFC 6347 §4.2.1); behind ICE its address is verified already */
-  constructor(context: HandshakeContext, helloVerify: boolean) {
+  constructor(context: HandshakeContext) {
     this.#context = context;
     this.#random = context.crypto.randomBytes(32);
-    this.#cookieSecret = helloVerify ? context.crypto.randomBytes(32) : undefined;
   }
 
   get result(): HandshakeResult | undefined {
     return this.#result;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'wait-client-hello';
   }
 
   onMessage(message: HandshakeMessage, now: Instant): DtlsFailure | undefined {
@@ -90,9 +92,9 @@ export class ServerHandshake implements Handshake {
     }
   }
 
-  /** The client repeats its Finished until it has ours; and its first hello until it has our cookie. */
-  onRepeatedFlight(now: Instant): void {
-    if (this.#state === 'finished' || this.#state === 'wait-client-hello') this.#context.transmitFlight(now, false);
+  /** The client repeats its hello until it has flight 4, and its Finished until it has flight 6. */
+  isRepeatedFlight(type: number): boolean {
+    return type === (this.#state === 'finished' ? HANDSHAKE_TYPE.finished : HANDSHAKE_TYPE.clientHello);
   }
 
   #onClientHello(message: HandshakeMessage, now: Instant): DtlsFailure | undefined {
@@ -101,78 +103,71 @@ export class ServerHandshake implements Handshake {
     if (hello === undefined) return malformed;
     // Lower numbers are later versions: a client that can do 1.3 says 1.2 here.
     if (hello.version > DTLS_1_2) return failure('unsupported-version', 'protocol_version');
-    if (!this.#hasValidCookie(hello)) {
-      this.#sendHelloVerifyRequest(hello, now);
-      return undefined;
-    }
+    const problem = this.#negotiate(hello);
+    if (problem) return problem;
     this.#clientRandom = hello.random.slice();
     this.#transcript.addReceived(message);
-    return this.#negotiate(hello, now);
+    this.#sendServerFlight(hello, now);
+    this.#state = 'wait-certificate';
+    return undefined;
   }
 
-  #hasValidCookie(hello: ClientHello): boolean {
-    return this.#cookieSecret === undefined || this.#context.crypto.timingSafeEqual(hello.cookie, this.#cookie(hello));
-  }
-
-  #cookie(hello: ClientHello): Uint8Array {
-    return this.#context.crypto.hmac('sha-256', this.#cookieSecret!).compute(clientHelloIdentity(hello));
-  }
-
-  /** Flight 2: neither it nor what it answers is part of the transcript. */
-  #sendHelloVerifyRequest(hello: ClientHello, now: Instant): void {
-    this.#context.flight.begin();
-    this.#context.flight.addMessage(HANDSHAKE_TYPE.helloVerifyRequest, encodeHelloVerifyRequest(this.#cookie(hello)));
-    this.#context.transmitFlight(now, false);
-  }
-
-  #negotiate(hello: ClientHello, now: Instant): DtlsFailure | undefined {
-    const { certificate, cipherSuites, groups, srtpProfiles, crypto } = this.#context;
-    const { extensions } = hello;
-    this.#suite = cipherSuites.find(
-      (suite) => suite.authentication === certificate.privateKey.algorithm && hello.cipherSuites.includes(suite.code),
-    );
+  #negotiate({ cipherSuites: offered, extensions }: ClientHello): DtlsFailure | undefined {
+    const { certificate, cipherSuites, groups, srtpProfiles, applicationProtocols } = this.#context;
+    const { algorithm } = certificate.privateKey;
+    this.#suite = cipherSuites.find((suite) => suite.authentication === algorithm && offered.includes(suite.code));
     if (this.#suite === undefined) return failure('no-common-cipher-suite', 'handshake_failure');
-    if (extensions.extendedMasterSecret !== true) return failure('no-extended-master-secret', 'handshake_failure');
-    const group = groups.find((candidate) => extensions.supportedGroups?.includes(NAMED_GROUPS[candidate]) ?? candidate === 'p-256');
-    if (group === undefined) return failure('no-common-group', 'handshake_failure');
-    const scheme = chooseScheme(certificate, extensions.signatureAlgorithms ?? []);
-    if (scheme === undefined) return failure('no-common-signature-scheme', 'handshake_failure');
-    if (extensions.srtpProfiles !== undefined)
-      this.#srtpProfile = srtpProfiles.find((profile) => extensions.srtpProfiles!.includes(profile));
-    this.#keyAgreement = crypto.generateKeyAgreement(group);
-    const parameters = encodeEcdhParameters(NAMED_GROUPS[group], this.#keyAgreement.publicKey);
-    const signature = certificate.privateKey.sign(scheme, concatBytes(this.#clientRandom, this.#random, parameters));
-    const secureRenegotiation = extensions.renegotiationInfo === true || hello.cipherSuites.includes(RENEGOTIATION_SCSV);
-    this.#sendServerFlight(
-      concatBytes(parameters, encodeSignature(SIGNATURE_SCHEMES[scheme]!, signature)),
-      secureRenegotiation,
-      extensions.ecPointFormats === true,
-      now,
-    );
+    this.#extendedMasterSecret = extensions.extendedMasterSecret === true;
+    if (this.#context.requireExtendedMasterSecret && !this.#extendedMasterSecret)
+      return failure('no-extended-master-secret', 'handshake_failure');
+    if (extensions.ecPointFormats === false) return failure('no-common-group', 'illegal_parameter'); // RFC 8422 §5.1.2
+    this.#group = groups.find((candidate) => extensions.supportedGroups?.includes(NAMED_GROUPS[candidate]) ?? candidate === 'p-256');
+    if (this.#group === undefined) return failure('no-common-group', 'handshake_failure');
+    this.#scheme = chooseScheme(certificate, extensions.signatureAlgorithms ?? []);
+    if (this.#scheme === undefined) return failure('no-common-signature-scheme', 'handshake_failure');
+    this.#srtpProfile = srtpProfiles.find((profile) => extensions.srtpProfiles?.includes(profile));
+    this.#applicationProtocol = undefined;
+    if (extensions.applicationProtocols !== undefined && applicationProtocols.length > 0) {
+      this.#applicationProtocol = applicationProtocols.find((name) => extensions.applicationProtocols!.includes(name));
+      // RFC 7301 §3.2
+      if (this.#applicationProtocol === undefined) return failure('no-common-application-protocol', 'no_application_protocol');
+    }
     return undefined;
   }
 
   /** Flight 4. */
-  #sendServerFlight(keyExchange: Uint8Array, renegotiationInfo: boolean, ecPointFormats: boolean, now: Instant): void {
+  #sendServerFlight(hello: ClientHello, now: Instant): void {
     const { flight, certificate } = this.#context;
-    const hello = encodeServerHello({
-      random: this.#random,
-      cipherSuite: this.#suite!.code,
-      extensions: {
-        renegotiationInfo,
-        extendedMasterSecret: true,
-        ecPointFormats,
-        ...(this.#srtpProfile === undefined ? {} : { srtpProfiles: [this.#srtpProfile] }),
-      },
-    });
     flight.begin();
-    this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.serverHello, hello));
+    this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.serverHello, this.#serverHello(hello)));
     this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.certificate, encodeCertificate(certificate.derChain)));
-    this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.serverKeyExchange, keyExchange));
+    this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.serverKeyExchange, this.#serverKeyExchange()));
     this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.certificateRequest, encodeCertificateRequest()));
     this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.serverHelloDone, new Uint8Array(0)));
     this.#context.transmitFlight(now, true);
-    this.#state = 'wait-certificate';
+  }
+
+  /** Only extensions that the client offered (RFC 5246 §7.4.1.4). */
+  #serverHello({ extensions, cipherSuites }: ClientHello): Uint8Array {
+    return encodeServerHello({
+      random: this.#random,
+      cipherSuite: this.#suite!.code,
+      extensions: {
+        renegotiationInfo: extensions.renegotiationInfo === true || cipherSuites.includes(RENEGOTIATION_SCSV),
+        extendedMasterSecret: this.#extendedMasterSecret,
+        ecPointFormats: extensions.ecPointFormats === true,
+        ...(this.#srtpProfile === undefined ? {} : { srtpProfiles: [this.#srtpProfile] }),
+        ...(this.#applicationProtocol === undefined ? {} : { applicationProtocols: [this.#applicationProtocol] }),
+      },
+    });
+  }
+
+  #serverKeyExchange(): Uint8Array {
+    const { crypto, certificate } = this.#context;
+    this.#keyAgreement = crypto.generateKeyAgreement(this.#group!);
+    const parameters = encodeEcdhParameters(NAMED_GROUPS[this.#group!], this.#keyAgreement.publicKey);
+    const signature = certificate.privateKey.sign(this.#scheme!, concatBytes(this.#clientRandom, this.#random, parameters));
+    return concatBytes(parameters, encodeSignature(SIGNATURE_SCHEMES[this.#scheme!]!, signature));
   }
 
   #onCertificate(message: HandshakeMessage): DtlsFailure | undefined {
@@ -181,6 +176,7 @@ export class ServerHandshake implements Handshake {
     if (chain === undefined) return malformed;
     // RFC 8827 §6.5: both sides have certificates; without one there is nobody to compare the fingerprint with.
     if (chain.length === 0) return failure('missing-certificate', 'handshake_failure');
+    if (!this.#context.isAcceptable(chain[0]!)) return failure('fingerprint-mismatch', 'bad_certificate');
     this.#peerCertificates = chain;
     this.#transcript.addReceived(message);
     this.#state = 'wait-client-key-exchange';
@@ -194,14 +190,15 @@ export class ServerHandshake implements Handshake {
     const premasterSecret = this.#keyAgreement!.deriveSharedSecret(publicKey);
     if (premasterSecret === undefined) return failure('bad-key-share', 'illegal_parameter');
     this.#transcript.addReceived(message);
-    const { crypto, records } = this.#context;
-    this.#keys = new KeySchedule(
-      crypto,
-      this.#suite!,
-      { client: this.#clientRandom, server: this.#random },
+    const { crypto, records, keyLog } = this.#context;
+    this.#keys = new KeySchedule(crypto, {
+      suite: this.#suite!,
+      clientRandom: this.#clientRandom,
+      serverRandom: this.#random,
       premasterSecret,
-      this.#transcriptHash(),
-    );
+      sessionHash: this.#extendedMasterSecret ? this.#transcriptHash() : undefined,
+    });
+    keyLog?.(this.#keys.keyLogLine());
     const { client, server } = this.#keys.recordKeys();
     records.setKeys(server, client);
     this.#state = 'wait-certificate-verify';
@@ -212,13 +209,8 @@ export class ServerHandshake implements Handshake {
     if (this.#state !== 'wait-certificate-verify') return unexpected;
     const verify = decodeSignature(message.body);
     if (verify === undefined) return malformed;
-    const problem = checkSignature(
-      this.#context.crypto,
-      this.#peerCertificates[0]!,
-      verify.scheme,
-      this.#transcript.bytes(),
-      verify.signature,
-    );
+    const signed = this.#transcript.bytes();
+    const problem = checkSignature(this.#context.crypto, this.#peerCertificates[0]!, verify.scheme, signed, verify.signature);
     if (problem) return problem;
     this.#transcript.addReceived(message);
     this.#state = 'wait-finished';
@@ -228,6 +220,7 @@ export class ServerHandshake implements Handshake {
   /** Flight 6. */
   #onFinished(message: HandshakeMessage, now: Instant): DtlsFailure | undefined {
     if (this.#state !== 'wait-finished') return unexpected;
+    if (message.body.length !== VERIFY_DATA_LENGTH) return malformed;
     const expected = this.#keys!.verifyData('client', this.#transcriptHash());
     if (!this.#context.crypto.timingSafeEqual(message.body, expected)) return failure('bad-finished', 'decrypt_error');
     this.#transcript.addReceived(message);
@@ -237,7 +230,13 @@ export class ServerHandshake implements Handshake {
     flight.addMessage(HANDSHAKE_TYPE.finished, this.#keys!.verifyData('server', this.#transcriptHash()), 1);
     this.#context.transmitFlight(now, false);
     this.#state = 'finished';
-    this.#result = { suite: this.#suite!, srtpProfile: this.#srtpProfile, keys: this.#keys!, peerCertificates: this.#peerCertificates };
+    this.#result = {
+      suite: this.#suite!,
+      srtpProfile: this.#srtpProfile,
+      applicationProtocol: this.#applicationProtocol,
+      keys: this.#keys!,
+      peerCertificates: this.#peerCertificates,
+    };
     return undefined;
   }
 
