@@ -59,7 +59,11 @@ interface Waiter {
   readonly reject: (reason: unknown) => void;
 }
 
+let channelCount = 0;
+
 export class DataChannelSlots {
+  /** Distinguishes the statistics of channels, which may have no stream identifier or an earlier channel's. */
+  readonly statsId: number = ++channelCount;
   readonly label: string;
   readonly ordered: boolean;
   readonly maxPacketLifeTime: number | null;

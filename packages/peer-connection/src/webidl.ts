@@ -20,6 +20,11 @@ export function requireArguments(count: number, required: number, operation: str
   throw new TypeError(`${operation}: ${required} argument${required === 1 ? '' : 's'} required, but only ${count} present`);
 }
 
+/** An operation that returns a promise: what it throws, argument errors included, rejects the promise (§3.7.7). */
+export async function promised<T>(operation: () => T | PromiseLike<T>): Promise<T> {
+  return operation();
+}
+
 // ---- primitive types ----
 
 export const boolean: Converter<boolean> = (value) => Boolean(value);
