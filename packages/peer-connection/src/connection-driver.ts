@@ -4,7 +4,7 @@
  * Input from the network delivers its events directly. Input from the application sends at once, but its events wait for a task of their own,
  * so that no handler of the application runs inside a call of the application (W3C: "queue a task").
  */
-import type { IceEvent, IceTransmit } from '@petrel/ice';
+import type { IceEvent, IceServer, IceTransmit } from '@petrel/ice';
 import { type Instant, NEVER } from '@petrel/sans-io';
 import type { NetworkInterface, Runtime, StreamSocket, TimerHandle, UdpSocket } from './runtime.ts';
 import { type CloseOptions, type CloseReport, ShutdownSequencer } from './shutdown-sequencer.ts';
@@ -24,10 +24,13 @@ export interface DriverOptions {
   readonly onEvent: (event: StackEvent) => void;
 }
 
+type OpenStreamEvent = Extract<IceEvent, { type: 'open-stream' }>;
+
 export class ConnectionDriver {
   readonly stack: TransportStack;
   readonly #runtime: Runtime;
   readonly #gathering: GatheringOptions;
+  readonly #servers: readonly IceServer[];
   readonly #onEvent: (event: StackEvent) => void;
   readonly #udpSockets = new Map<number, UdpSocket>();
   readonly #streams = new Map<number, StreamSocket>();
@@ -44,6 +47,7 @@ export class ConnectionDriver {
   constructor({ runtime, configuration, gathering = {}, onEvent }: DriverOptions) {
     this.#runtime = runtime;
     this.#gathering = gathering;
+    this.#servers = configuration.ice.servers ?? [];
     this.#onEvent = onEvent;
     this.stack = new TransportStack(configuration);
   }
@@ -71,7 +75,7 @@ export class ConnectionDriver {
     return result;
   }
 
-  /** Opens a socket on every interface and tells the agent; server addresses are looked up first. */
+  /** Opens a socket on every interface that has none yet and looks up the servers, and tells the agent what it finds. Again after an ICE restart. */
   gather(): void {
     void this.#gather();
   }
@@ -102,7 +106,7 @@ export class ConnectionDriver {
   // Gathering ----------------------------------------------------------------------------------------------------------
 
   async #gather(): Promise<void> {
-    await this.#resolveServers();
+    for (const server of this.#servers) void this.#resolveServer(server);
     await Promise.all(this.#interfaces().map((networkInterface) => this.#openSocket(networkInterface)));
     if (this.#closing) return;
     this.#networkInput((now) => this.stack.ice.endOfSockets(now));
@@ -110,10 +114,10 @@ export class ConnectionDriver {
 
   #interfaces(): readonly NetworkInterface[] {
     const all = this.#runtime.networkInterfaces();
-    const { interfaceFilter } = this.#gathering;
-    if (interfaceFilter !== undefined) return all.filter(interfaceFilter);
-    const external = all.filter(({ internal }) => !internal);
-    return external.length > 0 ? external : all;
+    const { interfaceFilter = ({ internal }) => !internal } = this.#gathering;
+    const chosen = all.filter(interfaceFilter);
+    const bound = new Set([...this.#udpSockets.values()].map(({ address }) => address));
+    return (chosen.length > 0 || this.#gathering.interfaceFilter ? chosen : all).filter(({ address }) => !bound.has(address));
   }
 
   async #openSocket({ address, name }: NetworkInterface): Promise<void> {
@@ -133,7 +137,45 @@ export class ConnectionDriver {
     }
   }
 
-  async #resolveServers(): Promise<void> {}
+  /** Host names of STUN and TURN servers; one that has no address tells the agent so. */
+  async #resolveServer({ url: { host }, addresses }: IceServer): Promise<void> {
+    if (addresses !== undefined) return;
+    const found = await this.#runtime.resolve(host).catch(() => []);
+    if (!this.#closing) this.#networkInput((now) => this.stack.ice.resolveServer(host, found, now));
+  }
+
+  // Streams: TURN over TCP and TLS, ICE-TCP ------------------------------------------------------------------------------
+
+  async #openStream({ id, protocol, address, port, localAddress, servername }: OpenStreamEvent): Promise<void> {
+    const { ice } = this.stack;
+    try {
+      const tls = protocol === 'tls' && { tls: { servername: servername ?? address } };
+      const stream = await this.#runtime.connectStream(
+        { address, port, ...(localAddress && { localAddress }), ...tls },
+        { onData: (data) => this.#onStreamData(id, data), onClose: () => this.#onStreamClosed(id) },
+      );
+      if (this.#closing) return stream.close();
+      this.#streams.set(id, stream);
+      this.#networkInput((now) => ice.streamOpened(id, stream.localAddress, stream.localPort, now));
+    } catch {
+      if (!this.#closing) this.#networkInput((now) => ice.streamClosed(id, now));
+    }
+  }
+
+  #onStreamData(id: number, data: Uint8Array): void {
+    (this.#closing ?? this.stack).receiveStream(id, data, this.#runtime.now());
+    this.#afterNetworkInput();
+  }
+
+  #onStreamClosed(id: number): void {
+    if (!this.#streams.delete(id) || this.#closing) return;
+    this.#networkInput((now) => this.stack.ice.streamClosed(id, now));
+  }
+
+  #closeStream(id: number): void {
+    this.#streams.get(id)?.close();
+    this.#streams.delete(id);
+  }
 
   // Input --------------------------------------------------------------------------------------------------------------
 
@@ -209,13 +251,21 @@ export class ConnectionDriver {
     this.#delivering = true;
     try {
       for (let event = this.#nextEvent(); event; event = this.#nextEvent()) {
-        this.#onEvent(event);
+        this.#dispatch(event);
         if (event.layer !== 'channel' || event.event.type !== 'message') break;
       }
     } finally {
       this.#delivering = false;
       if (this.#hasEvents()) this.#scheduleEvents();
     }
+  }
+
+  /** What the agent asks of the driver ends here, the rest is the connection's. */
+  #dispatch(event: StackEvent): void {
+    if (event.layer !== 'ice') return this.#onEvent(event);
+    if (event.event.type === 'open-stream') void this.#openStream(event.event);
+    else if (event.event.type === 'close-stream') this.#closeStream(event.event.id);
+    else this.#onEvent(event);
   }
 
   #nextEvent(): StackEvent | undefined {

@@ -122,8 +122,19 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
     const { ice } = this.#stack;
     const fromPeer = ice.isSelectedPath(socket, address, port);
     const payload = ice.receive(socket, datagram, address, port, now);
-    if (ice.refusals > 0) return this.#onRefused(now);
-    if (!fromPeer || this.#state === 'heard') return;
+    if (fromPeer) this.#onPeerActive(payload, now);
+    if (ice.refusals > 0) this.#onRefused(now);
+  }
+
+  /** The same for a stream, such as that to a TURN server. */
+  receiveStream(stream: number, bytes: Uint8Array, now: Instant): void {
+    if (this.#state === 'released') return;
+    for (const payload of this.#stack.ice.streamData(stream, bytes, now)) this.#onPeerActive(payload, now);
+    if (this.#stack.ice.refusals > 0) this.#onRefused(now);
+  }
+
+  #onPeerActive(payload: Uint8Array | undefined, now: Instant): void {
+    if (this.#state === 'heard') return;
     if (payload !== undefined) {
       this.#lastHeardAt = now;
       this.#stack.receiveWhileClosing(payload, now);
@@ -195,19 +206,17 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   #say(message: CloseMessage, now: Instant): void {
     switch (message) {
       case 'bye':
-        return this.#sayBye(now);
+        return this.#record('bye', 'rtcp', now, () => this.#sayBye(now));
       case 'abort':
-        return this.#sayAbort(now);
+        return this.#record('abort', 'sctp', now, () => this.#sayAbort(now));
       case 'close_notify':
-        this.#stack.dtls!.close();
-        return this.#record('close_notify', 'dtls', this.#stack.flushDtls(now), now);
+        return this.#record('close_notify', 'dtls', now, () => this.#stack.dtls!.close());
     }
   }
 
   /** RFC 3550 §6.6, for every SSRC that has sent; nothing when none has (§6.3.7). */
   #sayBye(now: Instant): void {
-    const sizes = this.#stack.media.bye(this.#reason, now).map((compound) => this.#stack.sendRtcp(compound, now));
-    this.#record('bye', 'rtcp', sizes, now);
+    for (const compound of this.#stack.media.bye(this.#reason, now)) this.#stack.sendRtcp(compound, now);
   }
 
   /** RFC 9260 §9.1: no DATA with it, cause 12 with the reason; nothing while the peer has no association. */
@@ -217,25 +226,26 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
     if (packet === undefined) return;
     sctp!.abort(this.#reason);
     this.#stack.sendSctp(packet, now);
-    this.#record('abort', 'sctp', this.#stack.flushDtls(now), now);
   }
 
   /** During the handshake: user_canceled and close_notify in the epoch in force (RFC 5246 §7.2.2), and no lingering. */
   #cancel(now: Instant): void {
     this.#flights += 1;
-    this.#stack.dtls!.close();
-    this.#record('user_canceled', 'dtls', this.#stack.flushDtls(now), now);
+    this.#record('user_canceled', 'dtls', now, () => this.#stack.dtls!.close());
     if (this.#flights < CANCEL_FLIGHTS && this.#linger > 0) this.#timers.start('repeat', now + FLIGHT_INTERVAL);
     else {
-      this.#conclude('nothing', now);
+      this.#report('nothing', 'local', this.#reason, now);
       this.#release(now);
     }
   }
 
-  #record(message: SentMessage['message'], layer: SentMessage['layer'], sizes: readonly number[], now: Instant): void {
-    if (sizes.length === 0) return;
-    const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    this.#sent.push({ message, layer, count: sizes.length, bytes, at: now - this.#startedAt });
+  /** Lets one layer speak, drains it to the socket before the next one may, and notes what has left. */
+  #record(message: SentMessage['message'], layer: SentMessage['layer'], now: Instant, speak: () => void): void {
+    const { packetsSent, bytesSent } = this.#stack.counters;
+    speak();
+    this.#stack.flushDtls(now);
+    const count = this.#stack.counters.packetsSent - packetsSent;
+    if (count > 0) this.#sent.push({ message, layer, count, bytes: this.#stack.counters.bytesSent - bytesSent, at: now - this.#startedAt });
   }
 
   // Listening ----------------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ export type SctpTransportState = 'connecting' | 'connected' | 'closed';
 
 /** Why the other side said that the connection is over. */
 export interface RemoteClose {
-  /** The reason of its SCTP ABORT or RTCP BYE; empty when it gave none. */
+  /** The reason of its SCTP ABORT; empty when it gave none. */
   readonly reason: string;
 }
 
@@ -77,7 +77,8 @@ export type StackDiscard =
   | 'srtp-rejected'
   | 'srtcp-rejected'
   | 'no-association'
-  | 'unsent-media';
+  | 'unsent-media'
+  | 'unsent-datagram';
 
 interface SrtpKeys {
   readonly rtpOut: SrtpContext;
@@ -96,6 +97,13 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   readonly media: MediaStack;
   readonly channels: DataChannels = new DataChannels();
   readonly discards: Discards<StackDiscard> = new Discards();
+  /** Datagrams and bytes of DTLS, SRTP and SRTCP over the selected pair (RTCTransportStats). */
+  readonly counters: { packetsSent: number; bytesSent: number; packetsReceived: number; bytesReceived: number } = {
+    packetsSent: 0,
+    bytesSent: 0,
+    packetsReceived: 0,
+    bytesReceived: 0,
+  };
   /** Sees every packet in the clear; costs nothing while it is undefined. */
   tap: TapListener | undefined;
   readonly #configuration: TransportConfiguration;
@@ -168,6 +176,12 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     this.#drain(now);
   }
 
+  /** Bytes of a stream that the agent has asked for. */
+  receiveStream(stream: number, bytes: Uint8Array, now: Instant): void {
+    for (const payload of this.ice.streamData(stream, bytes, now)) this.#receivePayload(payload, now);
+    this.#drain(now);
+  }
+
   handleTimeout(now: Instant): void {
     this.ice.handleTimeout(now);
     this.#dtls?.handleTimeout(now);
@@ -210,18 +224,16 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
       if (out.kind === 'rtcp') this.sendRtcp(out.packet, now);
       else {
         if (this.tap) describeRtp(this.tap, now, 'out', out.packet);
-        const datagram = this.#keys.rtpOut.protect(out.packet, out.repeat);
-        if (datagram !== undefined) this.ice.send(datagram, now);
+        this.#sendDatagram(this.#keys.rtpOut.protect(out.packet, out.repeat), now);
       }
     }
   }
 
-  /** Sends one compound RTCP packet. @returns its size on the wire, 0 when there are no keys or no path */
-  sendRtcp(compound: Uint8Array, now: Instant): number {
-    if (this.#keys === undefined) return 0;
+  /** Sends one compound RTCP packet, if there are keys for it. */
+  sendRtcp(compound: Uint8Array, now: Instant): void {
+    if (this.#keys === undefined) return;
     if (this.tap) describeRtcp(this.tap, now, 'out', compound);
-    const datagram = this.#keys.rtcpOut.protect(compound);
-    return datagram !== undefined && this.ice.send(datagram, now) ? datagram.length : 0;
+    this.#sendDatagram(this.#keys.rtcpOut.protect(compound), now);
   }
 
   flushSctp(now: Instant): void {
@@ -235,13 +247,15 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     if (!this.#dtls!.send(packet)) this.#dtls!.sendAfterClose(packet);
   }
 
-  /** @returns the sizes of the datagrams sent, in bytes */
-  flushDtls(now: Instant): number[] {
-    const sizes: number[] = [];
-    if (this.#dtls === undefined) return sizes;
-    for (let datagram = this.#dtls.pollTransmit(); datagram; datagram = this.#dtls.pollTransmit())
-      if (this.ice.send(datagram, now)) sizes.push(datagram.length);
-    return sizes;
+  flushDtls(now: Instant): void {
+    if (this.#dtls === undefined) return;
+    for (let datagram = this.#dtls.pollTransmit(); datagram; datagram = this.#dtls.pollTransmit()) this.#sendDatagram(datagram, now);
+  }
+
+  #sendDatagram(datagram: Uint8Array | undefined, now: Instant): void {
+    if (datagram === undefined || !this.ice.send(datagram, now)) return this.discards.count('unsent-datagram');
+    this.counters.packetsSent += 1;
+    this.counters.bytesSent += datagram.length;
   }
 
   /** An authenticated datagram of the peer's during the close, when only DTLS still listens. */
@@ -252,6 +266,8 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   // Up: from ICE to the application ------------------------------------------------------------------------------------
 
   #receivePayload(payload: Uint8Array, now: Instant): void {
+    this.counters.packetsReceived += 1;
+    this.counters.bytesReceived += payload.length;
     switch (classify(payload)) {
       case 'dtls':
         return this.#receiveDtls(payload, now);
@@ -292,7 +308,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     this.#drainDtls(now);
     if (this.#sctp) for (let event = this.#sctp.pollEvent(); event; event = this.#sctp.pollEvent()) this.#onSctpEvent(event, now);
     for (let event = this.channels.pollEvent(); event; event = this.channels.pollEvent()) this.#events.push({ layer: 'channel', event });
-    for (let event = this.media.pollEvent(); event; event = this.media.pollEvent()) this.#onMediaEvent(event);
+    for (let event = this.media.pollEvent(); event; event = this.media.pollEvent()) this.#events.push({ layer: 'media', event });
   }
 
   #onIceEvent(event: IceEvent, now: Instant): void {
@@ -387,11 +403,6 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
         break;
     }
     this.channels.handleAssociationEvent(event, now);
-  }
-
-  #onMediaEvent(event: MediaEvent): void {
-    if (event.type === 'bye') this.#remoteReason ||= event.reason;
-    this.#events.push({ layer: 'media', event });
   }
 
   // The other side closes ---------------------------------------------------------------------------------------------
