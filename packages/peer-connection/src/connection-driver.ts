@@ -114,7 +114,7 @@ export class ConnectionDriver {
 
   #interfaces(): readonly NetworkInterface[] {
     const all = this.#runtime.networkInterfaces();
-    const { interfaceFilter = ({ internal }) => !internal } = this.#gathering;
+    const { interfaceFilter = isReachable } = this.#gathering;
     const chosen = all.filter(interfaceFilter);
     const bound = new Set([...this.#udpSockets.values()].map(({ address }) => address));
     return (chosen.length > 0 || this.#gathering.interfaceFilter ? chosen : all).filter(({ address }) => !bound.has(address));
@@ -292,4 +292,9 @@ export class ConnectionDriver {
     this.#udpSockets.clear();
     this.#streams.clear();
   }
+}
+
+/** Link-local addresses would need a zone, which candidates do not have (RFC 8445 §5.1.1.1). */
+function isReachable({ internal, linkLocal = false }: NetworkInterface): boolean {
+  return !internal && !linkLocal;
 }

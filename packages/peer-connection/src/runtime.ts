@@ -37,7 +37,10 @@ export interface NetworkInterface {
   readonly name: string;
   readonly address: string;
   readonly family: 4 | 6;
+  /** Loopback. */
   readonly internal: boolean;
+  /** fe80::/10 or 169.254.0.0/16; false if absent. */
+  readonly linkLocal?: boolean;
 }
 
 export interface UdpOptions {
