@@ -22,6 +22,11 @@ export class VirtualClock {
     return this.#heap.reduce((count, task) => count + (task.run ? 1 : 0), 0);
   }
 
+  /** When the next task runs; Infinity when there is none. */
+  get nextAt(): Instant {
+    return this.#nextAt();
+  }
+
   /** Runs `task` at `at`, or at the present instant when that has passed. Returns a function that cancels it. */
   schedule(at: Instant, task: () => void): () => void {
     const entry: Task = { at: Math.max(at, this.#now), order: this.#order++, run: task };
