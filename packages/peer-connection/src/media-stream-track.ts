@@ -213,7 +213,7 @@ export function requireLive(track: MediaStreamTrack): void {
 function setEnded(slots: MediaStreamTrackSlots): boolean {
   if (slots.readyState === 'ended') return false;
   slots.readyState = 'ended';
-  for (const callback of [...slots.onEnded]) callback();
+  for (const callback of slots.onEnded) callback();
   return true;
 }
 

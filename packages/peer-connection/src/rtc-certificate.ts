@@ -1,5 +1,12 @@
 /** RTCCertificate (W3C WebRTC §4.9), with import and export in PEM (RFC 7468), which the W3C's API does not have. */
-import { type Certificate, type CryptoProvider, expiryOf, fingerprint, generateCertificate } from '@petrel/crypto';
+import {
+  type Certificate,
+  certificateFromPem,
+  certificateToPem,
+  type CryptoProvider,
+  fingerprint,
+  generateCertificate,
+} from '@petrel/crypto';
 import { exception } from './errors.ts';
 import * as webidl from './webidl.ts';
 
@@ -8,14 +15,6 @@ export interface RTCDtlsFingerprint {
   algorithm?: string;
   /** Lower-case hexadecimal bytes with colons between. */
   value?: string;
-}
-
-/** A certificate and its private key, in PEM. */
-export interface CertificatePem {
-  /** One or more `CERTIFICATE` blocks, the end entity's first. */
-  certificate: string;
-  /** A `PRIVATE KEY` block (PKCS #8). Secret. */
-  privateKey: string;
 }
 
 export type AlgorithmIdentifier = string | { name: string; [parameter: string]: unknown };
@@ -47,13 +46,9 @@ export class RTCCertificate {
     return this.#slots.fingerprints.map(({ algorithm, value }) => ({ algorithm, value: value.toLowerCase() }));
   }
 
-  /** Not in the W3C's API: certificate and private key, to be kept for the next start. {@link importCertificate} reads them. */
-  exportPem(): CertificatePem {
-    const { derChain, privateKey } = this.#slots.certificate;
-    return {
-      certificate: derChain.map((der) => toPem('CERTIFICATE', der)).join(''),
-      privateKey: toPem('PRIVATE KEY', privateKey.exportPkcs8()),
-    };
+  /** Not in the W3C's API: the certificate chain and the private key in PEM, to be kept for the next start. {@link importCertificate} reads them. */
+  exportPem(): string {
+    return certificateToPem(this.#slots.certificate);
   }
 
   static {
@@ -83,15 +78,11 @@ export async function generateRTCCertificate(crypto: CryptoProvider, keygenAlgor
 
 /**
  * Not in the W3C's API: a certificate that {@link RTCCertificate.exportPem} or another tool has written.
+ * @param pem one or more CERTIFICATE blocks, the end entity's first, and a PRIVATE KEY block (PKCS #8)
  * @throws TypeError when the blocks are missing or cannot be read
  */
-export function importCertificate(crypto: CryptoProvider, pem: CertificatePem): RTCCertificate {
-  const derChain = fromPem('CERTIFICATE', pem.certificate);
-  const [privateKey] = fromPem('PRIVATE KEY', pem.privateKey);
-  const expires = derChain[0] && expiryOf(derChain[0]);
-  if (expires === undefined) throw new TypeError('importCertificate: there is no readable CERTIFICATE block');
-  if (privateKey === undefined) throw new TypeError('importCertificate: there is no PRIVATE KEY block (PKCS #8)');
-  return createRTCCertificate(crypto, { derChain, privateKey: crypto.importSigningKey(privateKey), expires });
+export function importCertificate(crypto: CryptoProvider, pem: string): RTCCertificate {
+  return createRTCCertificate(crypto, certificateFromPem(crypto, pem));
 }
 
 const THIRTY_DAYS = 30 * 24 * 3600 * 1000;
@@ -141,17 +132,4 @@ const toAlgorithm: webidl.Converter<KeyAlgorithm> = (value, context) =>
 function isSha256(hash: unknown): boolean {
   const name = webidl.isObject(hash) ? (hash as { name?: unknown }).name : hash;
   return String(name).toUpperCase() === 'SHA-256';
-}
-
-/** RFC 7468 §3: 64 characters a line. */
-function toPem(label: string, der: Uint8Array): string {
-  const base64 = btoa(Array.from(der, (byte) => String.fromCharCode(byte)).join(''));
-  return `-----BEGIN ${label}-----\n${base64.replace(/.{1,64}/g, '$&\n')}-----END ${label}-----\n`;
-}
-
-function fromPem(label: string, text: string): Uint8Array[] {
-  const block = new RegExp(`-----BEGIN ${label}-----([A-Za-z0-9+/=\\s]+)-----END ${label}-----`, 'g');
-  return Array.from(text.matchAll(block), ([, base64]) =>
-    Uint8Array.from(atob(base64!.replace(/\s/g, '')), (character) => character.charCodeAt(0)),
-  );
 }

@@ -295,8 +295,7 @@ describe('additions: streams and drained()', () => {
   });
 
   test('writable waits for the channel to open, and while more than 1 MiB is buffered', async () => {
-    const limits = (): { maxMessageSize: number; maxBufferSize: number } => ({ maxMessageSize: 4e6, maxBufferSize: 8e6 });
-    const { channel, slots, transport, drain } = connecting({ limits });
+    const { channel, slots, transport, drain } = connecting({ limits: () => ({ maxMessageSize: 4e6, maxBufferSize: 8e6 }) });
     const writer = channel.writable.getWriter();
     const first = writer.write(new Uint8Array(2_000_000));
     const second = writer.write('second');

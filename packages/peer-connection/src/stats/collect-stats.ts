@@ -67,7 +67,9 @@ function dataChannelEntry(channel: RTCDataChannel, time: StatsTime): RTCStats {
   const { label, protocol, id, readyState } = channel;
   return {
     ...time.entry(`D${dataChannelSlots(channel).statsId}`, 'data-channel'),
-    ...{ label, protocol, state: readyState },
+    label,
+    protocol,
+    state: readyState,
     ...(id === null ? {} : { dataChannelIdentifier: id }),
     ...dataChannelSlots(channel).counters,
   };

@@ -180,7 +180,10 @@ function codecEntry(
   const id = `CO${direction === 'send' ? 'O' : 'I'}${source.transportId}_${payloadType}_${sdpFmtpLine ?? ''}`;
   return {
     ...time.entry(id, 'codec'),
-    ...{ payloadType, transportId: source.transportId, mimeType, clockRate },
+    payloadType,
+    transportId: source.transportId,
+    mimeType,
+    clockRate,
     ...present({ channels, sdpFmtpLine }),
   };
 }

@@ -122,7 +122,13 @@ function candidateEntry(type: string, id: string, transportId: string, candidate
   const optional = { url, relayProtocol, relatedAddress, relatedPort, usernameFragment, tcpType };
   return {
     ...time.entry(id, type),
-    ...{ transportId, address, port, protocol, candidateType, priority, foundation },
+    transportId,
+    address,
+    port,
+    protocol,
+    candidateType,
+    priority,
+    foundation,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
   };
 }
