@@ -2,6 +2,11 @@ import { expect, test } from '@jest/globals';
 import { toHex } from '@petrel/bytes';
 import { SimulatedNetwork, toPcap } from '@petrel/testing';
 
+const record = (seconds: number, microseconds: number, packet: readonly string[]): string => {
+  const length = packet.join('').length / 2;
+  return [seconds, microseconds, length, length].map((word) => word.toString(16).padStart(8, '0')).join('') + packet.join('');
+};
+
 test('a capture has each packet with its time, addresses and right checksums', async () => {
   const network = new SimulatedNetwork();
   const { runtime } = network.addHost('a', { interfaces: [{ addresses: ['192.0.2.1', '2001:db8::1'] }] });
@@ -15,10 +20,6 @@ test('a capture has each packet with its time, addresses and right checksums', a
     socket.close();
   }
   const file = toHex(toPcap(network.log.entries, 0));
-  const record = (seconds: number, microseconds: number, packet: readonly string[]): string => {
-    const length = packet.join('').length / 2;
-    return [seconds, microseconds, length, length].map((word) => word.toString(16).padStart(8, '0')).join('') + packet.join('');
-  };
   expect(file).toBe(
     [
       'a1b2c3d4000200040000000000000000',
