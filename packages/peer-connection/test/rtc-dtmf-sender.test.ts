@@ -56,23 +56,23 @@ describe('W3C WebRTC §7.2: RTCDTMFSender', () => {
   });
 
   test('InvalidStateError when nothing can be sent, InvalidCharacterError for other tones, and then nothing changes', () => {
-    const test = fixture();
-    test.sender.insertDTMF('5');
-    expect(() => test.sender.insertDTMF('1x')).toThrow(expect.objectContaining({ name: 'InvalidCharacterError' }));
-    test.canSend = false;
-    expect(() => test.sender.insertDTMF('1')).toThrow(expect.objectContaining({ name: 'InvalidStateError' }));
-    expect([test.sender.toneBuffer, test.sender.canInsertDTMF]).toEqual(['5', false]);
-    test.clock.advanceTo(1000);
-    expect(test.log).toEqual([]);
+    const dtmf = fixture();
+    dtmf.sender.insertDTMF('5');
+    expect(() => dtmf.sender.insertDTMF('1x')).toThrow(expect.objectContaining({ name: 'InvalidCharacterError' }));
+    dtmf.canSend = false;
+    expect(() => dtmf.sender.insertDTMF('1')).toThrow(expect.objectContaining({ name: 'InvalidStateError' }));
+    expect([dtmf.sender.toneBuffer, dtmf.sender.canInsertDTMF]).toEqual(['5', false]);
+    dtmf.clock.advanceTo(1000);
+    expect(dtmf.log).toEqual([]);
   });
 });
 
-describe('RFC 4733: telephone events', () => {
-  const fields = (packet: Uint8Array): number[] => {
-    const view = new DataView(packet.buffer);
-    return [packet[1]! >> 7, view.getUint32(4), packet[12]!, packet[13]! >> 7, view.getUint16(14)];
-  };
+function fields(packet: Uint8Array): number[] {
+  const view = new DataView(packet.buffer);
+  return [packet[1]! >> 7, view.getUint32(4), packet[12]!, packet[13]! >> 7, view.getUint16(14)];
+}
 
+describe('RFC 4733: telephone events', () => {
   test('§2.5.1: marker first, an update every 50 ms, the end three times, one timestamp', () => {
     const packets = telephoneEventPackets({ tone: '#', duration: 120, clockRate: 8000, timestamp: 1000 });
     expect(packets.map(({ at, packet }) => [at, ...fields(packet)])).toEqual([
