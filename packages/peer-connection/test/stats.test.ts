@@ -190,8 +190,8 @@ describe('webrtc-stats', () => {
   });
 
   test('§8.3: inbound-rtp exists from the first packet on', () => {
-    const count = (packets: number): number => ofType(connectionStats(source({ receivers: [receiver(packets)] })), 'inbound-rtp').length;
-    expect([count(0), count(1)]).toEqual([0, 1]);
+    const counts = [0, 1].map((packets) => ofType(connectionStats(source({ receivers: [receiver(packets)] })), 'inbound-rtp').length);
+    expect(counts).toEqual([0, 1]);
   });
 
   test('§8.5, §8.7: remote objects carry the time of the report, and refer to the local ones', () => {
@@ -223,7 +223,8 @@ describe('webrtc-stats', () => {
       ordered: true,
       negotiated: true,
       id: 3,
-      ...{ limits: () => limits, queueTask: () => {} },
+      limits: () => limits,
+      queueTask: () => {},
     });
     const [entry] = ofType(connectionStats(source({ dataChannels: [channel] })), 'data-channel');
     expect(entry).toMatchObject({
@@ -237,10 +238,13 @@ describe('webrtc-stats', () => {
   });
 });
 
+function types(stats: readonly RTCStats[]): string[] {
+  return [...new Set(stats.map(({ type }) => type))].toSorted();
+}
+
 describe('W3C WebRTC §8.5: the stats selection algorithm', () => {
   const [own, other, receiving] = [sender(), sender(), receiver(1)];
   const all = source({ transports: [transport()], senders: [own, other], receivers: [receiving] });
-  const types = (stats: readonly RTCStats[]): string[] => [...new Set(stats.map(({ type }) => type))].toSorted();
 
   test('a sender selects its outbound-rtp and what that refers to', () => {
     const stats = selectSenderStats(all, own);
