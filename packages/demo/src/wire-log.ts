@@ -66,7 +66,13 @@ export class WireLog {
 
   #emitMedia({ direction, packets, bytes }: MediaCount, at: number): void {
     const parts = [...packets].map(([codec, count]) => `${codec} × ${count}`);
-    this.#emit({ at, direction, layer: 'rtp', summary: `${parts.toSorted().join(', ')}: ${(bytes / 1000).toFixed(1)} kB in a second`, bytes });
+    this.#emit({
+      at,
+      direction,
+      layer: 'rtp',
+      summary: `${parts.toSorted().join(', ')}: ${(bytes / 1000).toFixed(1)} kB in a second`,
+      bytes,
+    });
   }
 }
 

@@ -98,7 +98,7 @@ export class Viewer {
     if (this.#watched.has(transport)) return;
     this.#watched.add(transport);
     transport.addEventListener('statechange', () => this.#changed(name, transport.state));
-    this.#events.state(name, transport.state);
+    if (transport.state !== 'new') this.#changed(name, transport.state);
   }
 
   #changed(name: string, state: string): void {

@@ -1,0 +1,170 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { Browser, type BrowserName } from '../src/browser.ts';
+import { now, Session, until } from '../src/session.ts';
+import { TestMedia } from '../src/test-media.ts';
+import { describeWith } from './describe-with.ts';
+
+const browsers: readonly BrowserName[] = ['chromium', 'firefox'];
+/** What the specification of the demo asks for, in milliseconds. */
+const NOTICED_WITHIN = 500;
+const ROUNDS = 5;
+
+for (const name of browsers)
+  describeWith(name, `${name}: the close`, () => {
+    let browser: Browser;
+    let media: TestMedia;
+    const open: Session[] = [];
+    beforeAll(async () => {
+      browser = await Browser.launch(name);
+    }, 60_000);
+    afterAll(() => browser?.close());
+    beforeEach(() => {
+      media = new TestMedia();
+    });
+    afterEach(async () => {
+      media.stop();
+      for (const session of open.splice(0)) {
+        session.pc.close();
+        await session.pc.closed;
+        expect(session.pc.openHandles()).toEqual([]);
+      }
+    });
+
+    async function connect(page = browser.page): Promise<Session> {
+      const session = new Session(page);
+      open.push(session);
+      session.pc.addTrack(media.video.track);
+      session.pc.addTrack(media.audio.track);
+      await session.connect('the browser offers', { receive: ['video', 'audio'], send: ['video', 'audio'], channel: true });
+      await Promise.all([session.event('video unmute'), session.event('audio unmute')]);
+      await until(
+        () => page.evaluate(() => peer.reception()),
+        ({ framesDecoded }) => framesDecoded > 0,
+      );
+      return session;
+    }
+
+    test('pc.close() here: channel, SCTP and DTLS close there within 500 ms, with the reason', async () => {
+      const delays: Record<string, number[]> = { 'channel close': [], 'sctp closed': [], 'dtls closed': [] };
+      for (let round = 0; round < ROUNDS; round++) {
+        const session = await connect();
+        const called = now();
+        session.pc.close({ reason: 'that was all' });
+        expect(session.pc.connectionState).toBe('closed');
+        for (const sign of Object.keys(delays)) {
+          const { at } = await browser.page.evaluate((event) => peer.event(event), sign);
+          delays[sign]!.push(at - called);
+        }
+        const error = await browser.page.evaluate(() => peer.event('channel error'));
+        expect(error.detail).toContain('that was all');
+        expect((await session.pc.closed).by).toBe('local');
+      }
+      report(`${name} notices our close`, delays);
+      for (const each of Object.values(delays)) expect(Math.max(...each)).toBeLessThan(NOTICED_WITHIN);
+    }, 120_000);
+
+    test('the wire carries BYE, ABORT and close_notify, in this order, each in a datagram of its own', async () => {
+      const session = await connect();
+      const before = session.wire.length;
+      session.pc.close({ reason: 'that was all' });
+      const flight = session.wire
+        .slice(before)
+        .filter(({ direction, layer, summary }) => direction === 'out' && !(layer === 'dtls' && summary.startsWith('ApplicationData')));
+      expect(flight.slice(0, 3).map(({ layer, summary }) => [layer, /BYE|ABORT|Alert/.exec(summary)?.[0]])).toEqual([
+        ['rtcp', 'BYE'],
+        ['sctp', 'ABORT'],
+        ['dtls', 'Alert'],
+      ]);
+      const { sent, flights, heard } = await session.pc.closed;
+      expect(sent.slice(0, 3).map(({ message, count }) => [message, count])).toEqual([
+        ['bye', 1],
+        ['abort', 1],
+        ['close_notify', 1],
+      ]);
+      expect(flights).toBeGreaterThanOrEqual(1);
+      // Firefox answers no alert; it falls silent.
+      expect(heard).toBe(name === 'chromium' ? 'close_notify' : 'quiet');
+    }, 60_000);
+
+    test('pc.close() in the page: channel, DTLS and tracks notice here within 500 ms', async () => {
+      const delays: Record<string, number[]> = { 'channel close': [], 'dtls closed': [], 'video ended': [] };
+      for (let round = 0; round < ROUNDS; round++) {
+        const session = await connect();
+        const called = await browser.page.evaluate(() => {
+          const at = peer.now();
+          peer.pc.close();
+          return at;
+        });
+        for (const sign of Object.keys(delays)) delays[sign]!.push((await session.event(sign, 2000)).at - called);
+        expect((await session.pc.closed).by).toBe('remote');
+        expect(session.pc.connectionState).toBe('closed');
+      }
+      report(`we notice ${name}'s close`, delays);
+      for (const each of Object.values(delays)) expect(Math.max(...each)).toBeLessThan(NOTICED_WITHIN);
+    }, 120_000);
+
+    test('a tab that is closed with the page helper in it is noticed like a close', async () => {
+      const page = await browser.openPage();
+      const session = await connect(page);
+      await page.evaluate(() => addEventListener('pagehide', () => peer.pc.close()));
+      const called = now();
+      void page.evaluate(() => window.close()).catch(() => undefined);
+      const { at } = await session.event('channel close', 5000);
+      report(`we notice ${name}'s closed tab`, { 'channel close': [at - called] });
+      expect(at - called).toBeLessThan(2000);
+    }, 60_000);
+
+    test('the process ends by itself after the close, with nothing left open', async () => {
+      await browser.page.evaluate(() => peer.create({ receive: ['video', 'audio'], channel: true }));
+      const child = startServer(await browser.page.evaluate(() => peer.offer()));
+      await browser.page.evaluate((answer) => peer.accept(answer), await child.line('answer'));
+      await browser.page.evaluate(() => peer.event('channel open'));
+      const { report: closeReport, resources, handles } = JSON.parse(await child.line('closed'));
+      expect(closeReport.by).toBe('local');
+      expect(handles).toEqual([]);
+      expect(resources).toEqual([]);
+      expect(await child.exitCode).toBe(0);
+      await browser.page.evaluate(() => peer.event('dtls closed'));
+    }, 60_000);
+  });
+
+/** A small server in a process of its own: answers one offer, closes when its channel is open. */
+function startServer(offer: string): { line(name: string): Promise<string>; exitCode: Promise<number | null> } {
+  const root = join(__dirname, '../../..');
+  const script = join(root, 'packages/interop/dist/closing-server.mjs');
+  const source = join(root, 'packages/interop/src/closing-server.ts');
+  const options = [
+    '--bundle',
+    '--platform=node',
+    '--format=esm',
+    '--conditions=@petrel/source',
+    '--external:@peculiar/x509',
+    `--outfile=${script}`,
+  ];
+  execFileSync(join(root, 'node_modules/.bin/esbuild'), [source, ...options, '--log-level=error'], { cwd: root });
+  const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  child.stdin.end(offer);
+  let output = '';
+  child.stdout.on('data', (data) => (output += data));
+  const exitCode = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const line = async (name: string): Promise<string> => {
+    const found = await until(
+      () => output.split('\n').find((each) => each.startsWith(`${name} `) && output.includes(`${each}\n`)),
+      (each) => each !== undefined,
+    );
+    return JSON.parse(found!.slice(name.length + 1));
+  };
+  return { line, exitCode };
+}
+
+/** Figures are printed, so that a run can be compared with another. */
+function report(title: string, delays: Record<string, readonly number[]>): void {
+  const parts = Object.entries(delays).map(([sign, values]) => `${sign} ${median(values).toFixed(1)} ms`);
+  process.stdout.write(`${title}, medians of ${Object.values(delays)[0]?.length}: ${parts.join(', ')}\n`);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
