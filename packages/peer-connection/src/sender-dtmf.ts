@@ -4,7 +4,7 @@ import type { SendStream } from './media/send-stream.ts';
 import { createRTCDTMFSender, type RTCDTMFSender } from './rtc-dtmf-sender.ts';
 import type { SenderSlots } from './rtc-rtp-sender.ts';
 import { sends } from './rtc-rtp-transceiver.ts';
-import { connectTrack } from './sending.ts';
+import { configureSendStreams } from './sending.ts';
 import { telephoneEventPackets } from './telephone-event.ts';
 
 export function createSenderDtmf(sender: SenderSlots): RTCDTMFSender {
@@ -15,7 +15,7 @@ export function createSenderDtmf(sender: SenderSlots): RTCDTMFSender {
     play: (tone, duration) => {
       sequenceNumber = play(sender, tone, duration, sequenceNumber);
     },
-    setTimer: (delay, callback) => void runtime.setTimer(runtime.now() + delay, callback),
+    setTimer: (delay, callback) => void runtime.setTimer(runtime.now() + delay, callback, true),
   });
 }
 
@@ -52,10 +52,11 @@ function play(sender: SenderSlots, tone: string, duration: number, first: number
   const packets = telephoneEventPackets({ tone, duration, clockRate: codec.clockRate, timestamp });
   packets.forEach(({ at, packet }, index) => {
     setSource(packet, stream.ssrc, (first + index) & 0xffff);
-    runtime.setTimer(begin + at, () => {
+    const send = (): void => {
       sendEvent(sender, stream, packet, codec);
       if (index === packets.length - 1) resume(sender, stream);
-    });
+    };
+    runtime.setTimer(begin + at, send, true);
   });
   return (first + packets.length) & 0xffff;
 }
@@ -71,7 +72,7 @@ function sendEvent(sender: SenderSlots, stream: SendStream, packet: Uint8Array, 
 function resume(sender: SenderSlots, stream: SendStream): void {
   const { transport, streams, disconnect } = sender;
   if (transport === null || transport.isClosed || streams[0] !== stream || disconnect !== undefined) return;
-  connectTrack(sender);
+  configureSendStreams(sender);
 }
 
 /** For the stream, the tones are a source of their own beside the track. */
