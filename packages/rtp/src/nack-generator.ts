@@ -76,6 +76,11 @@ export class NackGenerator {
     return gaveUp;
   }
 
+  /** @param sequenceNumber extended */
+  isMissing(sequenceNumber: number): boolean {
+    return this.#missing.has(sequenceNumber);
+  }
+
   get missing(): number {
     return this.#missing.size;
   }
