@@ -157,7 +157,7 @@ export class DataChannelSlots {
   #failBlob(message: QueuedMessage, error: unknown): void {
     this.#queue.splice(this.#queue.indexOf(message), 1);
     if (this.readyState === 'closed') return;
-    this.#fireError({ message: `a Blob could not be read: ${String(error)}` });
+    this.#fireError('data-channel-failure', { message: `a Blob could not be read: ${String(error)}` });
     this.#updateBufferedAmount();
     this.#sendQueued();
   }
@@ -186,11 +186,12 @@ export class DataChannelSlots {
     this.#close(error);
   }
 
-  /** Announcing a data channel as closed. */
+  /** Announcing a data channel as closed; or as never created, when it has not been open and SCTP is not to blame. */
   #close(error: ChannelError | undefined): void {
     if (this.readyState === 'closed') return;
+    const neverOpened = this.readyState === 'connecting' && error?.sctpCauseCode === undefined;
     this.readyState = 'closed';
-    if (error !== undefined) this.#fireError(error);
+    if (error !== undefined) this.#fireError(neverOpened ? 'data-channel-failure' : 'sctp-failure', error);
     this.#dispatch(new Event('close'));
     this.#release();
   }
@@ -205,12 +206,9 @@ export class DataChannelSlots {
     this.#options.onClosed?.();
   }
 
-  #fireError({ message, sctpCauseCode }: ChannelError): void {
-    const error =
-      sctpCauseCode === undefined
-        ? new RTCError({ errorDetail: 'data-channel-failure' }, message)
-        : new RTCError({ errorDetail: 'sctp-failure', sctpCauseCode }, message);
-    this.#dispatch(new RTCErrorEvent('error', { error }));
+  #fireError(errorDetail: 'data-channel-failure' | 'sctp-failure', { message, sctpCauseCode }: ChannelError): void {
+    const init = { errorDetail, ...(sctpCauseCode === undefined ? {} : { sctpCauseCode }) };
+    this.#dispatch(new RTCErrorEvent('error', { error: new RTCError(init, message) }));
   }
 
   // Events of the transport, each in a task --------------------------------------------------------------------------

@@ -234,6 +234,16 @@ describe('W3C WebRTC §6.2: RTCDataChannel', () => {
     expect(channel.bufferedAmount).toBe(3);
   });
 
+  test('closed by a transport without a cause code: sctp-failure once it was open, data-channel-failure before', () => {
+    const details = [connecting(), open()].map(({ channel, slots }) => {
+      let detail: string | undefined;
+      channel.onerror = ({ error }) => (detail = error.errorDetail);
+      slots.handleEvent({ type: 'closed', error: { message: 'gone' }, ...HANDLE });
+      return detail;
+    });
+    expect(details).toEqual(['data-channel-failure', 'sctp-failure']);
+  });
+
   test('closed before it had a transport: close fires in a task', async () => {
     const { channel, log } = connecting();
     channel.close();
