@@ -74,6 +74,7 @@ function sender(remoteInbound?: OutboundRtpCounters['remoteInbound']): SenderSta
     packetsSent: 3,
     bytesSent: 300,
     headerBytesSent: 36,
+    markersSent: 2,
     retransmittedPacketsSent: 0,
     retransmittedBytesSent: 0,
     nackCount: 0,
@@ -98,6 +99,7 @@ function receiver(packetsReceived: number): ReceiverStatsSource {
     jitter: 0,
     bytesReceived: 1,
     headerBytesReceived: 1,
+    markersReceived: 1,
     lastPacketReceivedTimestamp: 90,
     retransmittedPacketsReceived: 0,
     retransmittedBytesReceived: 0,
@@ -209,6 +211,7 @@ describe('webrtc-stats', () => {
     };
     const stats = connectionStats(source({ senders: [sender(remoteInbound)], receivers: [receiver(1)] }));
     const [outbound] = ofType(stats, 'outbound-rtp');
+    expect(outbound).toMatchObject({ framesSent: 2, pliCount: 1, encodingIndex: 0 });
     expect(ofType(stats, 'remote-inbound-rtp')).toEqual([
       expect.objectContaining({ timestamp: TIME_ORIGIN + 60, localId: outbound!.id, roundTripTime: 0.02, ssrc: 1 }),
     ]);

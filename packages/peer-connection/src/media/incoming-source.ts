@@ -50,6 +50,7 @@ export class IncomingSource {
   #bytesReceived = 0;
   #headerBytesReceived = 0;
   #packetsReceived = 0;
+  #markersReceived = 0;
   #retransmittedPackets = 0;
   #retransmittedBytes = 0;
   #lastSenderReport = 0;
@@ -149,6 +150,7 @@ export class IncomingSource {
       bytesReceived: this.#bytesReceived,
       headerBytesReceived: this.#headerBytesReceived,
       lastPacketReceivedTimestamp: this.#packetsReceived === 0 ? undefined : this.latestArrival,
+      markersReceived: this.#markersReceived,
       retransmittedPacketsReceived: this.#retransmittedPackets,
       retransmittedBytesReceived: this.#retransmittedBytes,
       rtxSsrc: this.pair?.ssrc,
@@ -162,6 +164,7 @@ export class IncomingSource {
 
   #count(packet: RtpPacket): void {
     this.#packetsReceived += 1;
+    if (packet.marker) this.#markersReceived += 1;
     this.#bytesReceived += packet.payloadLength;
     this.#headerBytesReceived += packet.payloadStart + packet.bytes.length - packet.payloadEnd;
   }

@@ -17,6 +17,8 @@ export interface InboundRtpCounters {
   readonly bytesReceived: number;
   readonly headerBytesReceived: number;
   readonly lastPacketReceivedTimestamp: number | undefined;
+  /** Packets with the marker bit: in video, ends of frames. */
+  readonly markersReceived: number;
   readonly retransmittedPacketsReceived: number;
   readonly retransmittedBytesReceived: number;
   readonly rtxSsrc: number | undefined;
@@ -57,6 +59,8 @@ export interface OutboundRtpCounters {
   readonly packetsSent: number;
   readonly bytesSent: number;
   readonly headerBytesSent: number;
+  /** Packets with the marker bit: in video, ends of frames. Without retransmissions. */
+  readonly markersSent: number;
   readonly retransmittedPacketsSent: number;
   readonly retransmittedBytesSent: number;
   readonly nackCount: number;

@@ -70,6 +70,7 @@ export class SendStream {
   #packetsSent = 0;
   #bytesSent = 0;
   #headerBytesSent = 0;
+  #markersSent = 0;
   #retransmittedPackets = 0;
   #retransmittedBytes = 0;
   #nackCount = 0;
@@ -140,6 +141,7 @@ export class SendStream {
       packetsSent: this.#packetsSent + this.#retransmittedPackets,
       bytesSent: this.#bytesSent + this.#retransmittedBytes,
       headerBytesSent: this.#headerBytesSent,
+      markersSent: this.#markersSent,
       retransmittedPacketsSent: this.#retransmittedPackets,
       retransmittedBytesSent: this.#retransmittedBytes,
       nackCount: this.#nackCount,
@@ -281,6 +283,7 @@ export class SendStream {
     this.#history?.add(packet, now);
     this.#budget = Math.min(MAX_RETRANSMISSION_BUDGET, this.#budget + size);
     this.#packetsSent += 1;
+    if (header.marker) this.#markersSent += 1;
     this.#bytesSent += payload.length;
     this.#headerBytesSent += blockStart + blockLength;
     this.#latestTimestamp = timestamp;

@@ -99,7 +99,7 @@ function outboundEntry(
     retransmittedPacketsSent: counters.retransmittedPacketsSent,
     retransmittedBytesSent: counters.retransmittedBytesSent,
     nackCount: counters.nackCount,
-    ...(kind === 'video' ? { pliCount: counters.pliCount, firCount: counters.firCount } : {}),
+    ...(kind === 'video' ? { pliCount: counters.pliCount, firCount: counters.firCount, framesSent: counters.markersSent } : {}),
   };
 }
 
@@ -142,7 +142,7 @@ function inboundEntry(source: ReceiverStatsSource, counters: InboundRtpCounters,
     retransmittedPacketsReceived: counters.retransmittedPacketsReceived,
     retransmittedBytesReceived: counters.retransmittedBytesReceived,
     nackCount: counters.nackCount,
-    ...(kind === 'video' ? { pliCount: counters.pliCount, firCount: counters.firCount } : {}),
+    ...(kind === 'video' ? { pliCount: counters.pliCount, firCount: counters.firCount, framesReceived: counters.markersReceived } : {}),
   };
 }
 
