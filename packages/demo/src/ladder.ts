@@ -6,10 +6,9 @@ import type { FeedEntry } from './feed.ts';
  *        0.0  out ──▶  rtcp  SR, SDES, BYE …
  */
 export function closingLadder(entries: readonly FeedEntry[]): readonly string[] {
-  const start = entries.findIndex(isGoodbye);
-  const begin = entries[start]?.at;
+  const begin = entries.find(isGoodbye)?.at;
   if (begin === undefined) return entries.flatMap((entry) => (entry.kind === 'exit' ? [`  ${describeEnd(entry)}`] : []));
-  return entries.slice(start).map((entry) => `${(entry.at - begin).toFixed(1).padStart(9)}  ${describe(entry)}`);
+  return entries.flatMap((entry) => (entry.at < begin ? [] : [`${(entry.at - begin).toFixed(1).padStart(9)}  ${describe(entry)}`]));
 }
 
 /** How an entry reads in one line. */
@@ -41,5 +40,5 @@ export function describeEnd(entry: Extract<FeedEntry, { kind: 'closed' | 'exit' 
 /** The first sign of the end, in either direction. */
 function isGoodbye(entry: FeedEntry): boolean {
   if (entry.kind === 'note') return entry.text.startsWith('the server closes');
-  return entry.kind === 'packet' && /\bBYE\b|\bABORT\b|close_notify|fatal/.test(entry.summary);
+  return entry.kind === 'packet' && /\bBYE\b|\bABORT\b|\bAlert\b/.test(entry.summary);
 }

@@ -58,7 +58,7 @@ export class Timeline {
     label.title = `${direction === 'out' ? 'from the server' : 'to the server'}, ${entry.bytes} bytes`;
     const cell = span(summary);
     cell.prepend(label);
-    const goodbye = /\bBYE\b|\bABORT\b|close_notify/.test(summary) ? 'goodbye' : '';
+    const goodbye = /\bBYE\b|\bABORT\b|\bAlert\b/.test(summary) ? 'goodbye' : '';
     const media = layer === 'rtp' || layer === 'rtcp' ? 'media' : '';
     this.#insert(at, 'wire', [cell], `wire ${layer} ${goodbye || media}`);
   }

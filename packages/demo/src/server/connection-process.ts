@@ -54,6 +54,7 @@ export class ConnectionProcess {
   }
 
   close(reason: string): void {
+    if (!this.#streaming) return;
     this.#note(`the server closes: pc.close({ reason: '${reason}' })`);
     this.#streaming = false;
     this.#send({ type: 'close', reason });

@@ -29,7 +29,9 @@ async function serve(options: Options): Promise<void> {
   const port = await server.listen(options.port, options.host);
   await source.start((kind, packet) => server.sendPacket(kind, packet));
   console.log(`${source.description}\n\nhttp://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(server, source));
+  let stopping: Promise<void> | undefined;
+  // A terminal's Ctrl-C comes twice: from the terminal, and from npm start.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (stopping ??= stop(server, source)));
 }
 
 function createSource(options: Options): Source {
