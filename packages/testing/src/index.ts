@@ -9,5 +9,6 @@ export { Link, type LinkConditions } from './link.ts';
 export { Nat, NAT_TYPES, type NatFiltering, type NatMapping, type NatOptions } from './nat.ts';
 export type { Endpoint, Packet, Segment } from './packet.ts';
 export { type WireEntry, WireLog, type WireOutcome } from './wire-log.ts';
+export { SimulatedTurnServer, type TurnAllocation, type TurnServerOptions } from './simulated-turn-server.ts';
 export { toPcap } from './pcap.ts';
 export { seededCrypto } from './seeded-crypto.ts';
