@@ -1,6 +1,24 @@
-/** An ICE agent for one component (RFC 8445, RFC 8838, RFC 7675) without I/O: the driver owns the sockets. */
-import { type Core, type Instant, NEVER, Queue } from '@petrel/sans-io';
+/**
+ * An ICE agent for one component (RFC 8445, RFC 8838, RFC 7675) without I/O: the driver owns the sockets. This file is the surface; a session
+ * (session.ts) has what happens between two pairs of credentials, the gatherer (gathering.ts) where packets can leave.
+ */
+import { toHex } from '@petrel/bytes';
+import { type Core, Discards, type Instant, NEVER, Queue } from '@petrel/sans-io';
+import {
+  canonicalIpAddress,
+  addressScope,
+  type IntegrityKey,
+  isStunMessage,
+  parseStunMessage,
+  type StunDiscard,
+  type StunMessage,
+  type TransportAddress,
+} from '@petrel/stun';
+import type { Base } from './base.ts';
 import type { Candidate } from './candidate.ts';
+import type { CandidatePair } from './candidate-pair.ts';
+import { encodeRejection, type SentCheck, splitUsername } from './connectivity-checks.ts';
+import { Gatherer, type GatheringContext } from './gathering.ts';
 import type {
   IceAgentOptions,
   IceEvent,
@@ -13,110 +31,313 @@ import type {
   IceTransportState,
   LocalSocket,
 } from './ice-types.ts';
+import { IceSession, type SessionContext, type SessionDiscard } from './session.ts';
+import { frame, TcpStreams, type TcpStream } from './tcp-streams.ts';
+import { transportState } from './transport-state.ts';
 
+export type IceDiscard =
+  | StunDiscard
+  | SessionDiscard
+  | 'unknown-socket'
+  | 'unvalidated-path'
+  | 'policy'
+  | 'unusable-candidate'
+  | 'no-path'
+  | 'ended';
+
+/** A pair of the session before an ICE restart is listened to for so long after a new one was selected (RFC 8445 §8.3.1). */
+const RETIREMENT = 3_000;
+const MIN_PACING = 5;
+
+/**
+ * @example
+ * const agent = new IceAgent({ crypto, role: 'controlling' });
+ * agent.addSocket(1, { protocol: 'udp', address: '192.0.2.1', port: 50_000 }, now);
+ * agent.endOfSockets(now);
+ * agent.setRemoteParameters({ usernameFragment, password }, now);
+ * agent.addRemoteCandidate(parseCandidate(line)!, now);
+ * // after every input: pollTransmit() to the sockets, pollEvent(), and a timer for nextTimeout()
+ */
 export class IceAgent implements Core<IceTransmit, IceEvent> {
+  readonly discards: Discards<IceDiscard> = new Discards();
+  readonly #options: IceAgentOptions;
   readonly #transmits = new Queue<IceTransmit>();
   readonly #events = new Queue<IceEvent>();
-  readonly #role: IceRole;
+  readonly #gatherer: Gatherer;
+  readonly #streams = new TcpStreams();
+  readonly #tieBreaker: bigint;
+  readonly #context: SessionContext;
+  readonly #onDiscard = (reason: SessionDiscard): void => this.discards.count(reason);
+  #role: IceRole;
+  #declaredRole: IceRole;
+  #state: IceTransportState = 'new';
+  #session: IceSession;
+  /** The session before an ICE restart, while its path is still in use. */
+  #previous: IceSession | undefined;
+  #previousEndsAt: Instant = NEVER;
+  #path: CandidatePair | undefined;
+  #pathChanges = 0;
+  #deadline: Instant = NEVER;
+  #stale = true;
+
+  // The 5-tuple that payload came from last, as the driver names it: most packets need no look-up.
+  #lastSocket = -1;
+  #lastAddress = '';
+  #lastPort = -1;
+  #lastPair: CandidatePair | undefined;
 
   constructor(options: IceAgentOptions) {
-    this.#role = options.role;
+    this.#options = options;
+    this.#role = this.#declaredRole = options.role;
+    this.#tieBreaker = BigInt(`0x${toHex(options.crypto.randomBytes(8))}`);
+    this.#context = this.#sessionContext();
+    this.#session = this.#newSession(newParameters(options));
+    this.#gatherer = new Gatherer(options, this.#gatheringContext());
   }
+
+  // State --------------------------------------------------------------------------------------------------------------
 
   get role(): IceRole {
     return this.#role;
   }
 
   get state(): IceTransportState {
-    return 'new';
+    return this.#state;
   }
 
   get gatheringState(): IceGatheringState {
-    return 'new';
+    return this.#gatherer.state;
   }
 
   get localParameters(): IceParameters {
-    return { usernameFragment: '', password: '' };
+    return this.#session.local;
   }
 
+  get remoteParameters(): IceParameters | undefined {
+    return this.#session.remote;
+  }
+
+  /** The pair that data is sent over. */
   get selectedPair(): { readonly local: Candidate; readonly remote: Candidate } | undefined {
-    return undefined;
+    return this.#path && { local: this.#path.local, remote: this.#path.remote.candidate };
   }
 
   /** Of the selected pair, in milliseconds. */
   get roundTripTime(): number | undefined {
-    return undefined;
+    return this.#path?.roundTripTime;
   }
 
   get stats(): IceStats {
-    return { pairs: [], localCandidates: [], remoteCandidates: [], selectedPairChanges: 0 };
+    const sessions = this.#previous === undefined ? [this.#session] : [this.#session, this.#previous];
+    return {
+      pairs: sessions.flatMap(({ list }) => list.pairs.map((pair) => pair.stats(pair === this.#path))),
+      localCandidates: this.#gatherer.candidates,
+      remoteCandidates: [...this.#session.remotes].map(({ candidate }) => candidate),
+      selectedPairChanges: this.#pathChanges,
+    };
   }
+
+  /** After `close`: whether the servers have confirmed that they released our allocations, or had their time for it. */
+  get released(): boolean {
+    return this.#gatherer.released;
+  }
+
+  // Inputs of the application ------------------------------------------------------------------------------------------
 
   /** What the session description says about the role; a role that a conflict has changed is left alone unless this differs from the last call. */
-  setRole(_role: IceRole, _now: Instant): void {}
-
-  /** The peer's credentials: checks begin. Other ones than before are an ICE restart of the peer. */
-  setRemoteParameters(_parameters: IceParameters, _now: Instant): void {}
-
-  /** New local credentials and a new gathering over the same sockets; the selected pair serves until a new one is selected (RFC 8445 §9). */
-  restart(_now: Instant): void {}
-
-  /** Servers for the next gathering. */
-  setServers(_servers: readonly IceServer[], _now: Instant): void {}
-
-  /** The result of resolving a server's host name: IP literals, none when there are none. */
-  resolveServer(_host: string, _addresses: readonly string[], _now: Instant): void {}
-
-  /** A bound UDP socket or a listening TCP socket: candidates are gathered from it. An id that is known already is ignored. */
-  addSocket(_id: number, _socket: LocalSocket, _now: Instant): void {}
-
-  /** The interface has gone, or the socket has failed. */
-  removeSocket(_id: number, _now: Instant): void {}
-
-  /** There are no more sockets in this gathering: it is complete once the servers have answered. */
-  endOfSockets(_now: Instant): void {}
-
-  /** @returns false when the candidate is of no use: no literal address, an impossible one, another component, too many */
-  addRemoteCandidate(_candidate: Candidate, _now: Instant): boolean {
-    return false;
+  setRole(role: IceRole, now: Instant): void {
+    if (role === this.#declaredRole) return;
+    this.#declaredRole = role;
+    this.#changeRole(role);
+    this.#update(now);
   }
 
-  endOfRemoteCandidates(_now: Instant): void {}
+  /** The peer's credentials: checks begin. Other ones than before are an ICE restart of the peer. */
+  setRemoteParameters(parameters: IceParameters, now: Instant): void {
+    const { remote } = this.#session;
+    if (this.#state === 'closed') return;
+    if (remote?.usernameFragment === parameters.usernameFragment && remote.password === parameters.password) return;
+    if (remote !== undefined) this.#replaceSession(this.#session.local);
+    // A lite agent can only be controlled (RFC 8445 §6.1.1).
+    if (parameters.lite === true && this.#options.lite !== true && this.#role === 'controlled') this.#changeRole('controlling');
+    this.#session.setRemote(parameters, now);
+    this.#update(now);
+  }
+
+  /** New local credentials and a new gathering over the same sockets; the selected pair serves until a new one is selected (RFC 8445 §9). */
+  restart(now: Instant): void {
+    if (this.#state === 'closed') return;
+    this.#replaceSession(newParameters(this.#options));
+    this.#gatherer.restart(now);
+    this.#update(now);
+  }
+
+  /** Servers for the next gathering. */
+  setServers(servers: readonly IceServer[], _now: Instant): void {
+    this.#gatherer.setServers(servers);
+  }
+
+  /** The result of resolving a server's host name: IP literals, none when there are none. */
+  resolveServer(host: string, addresses: readonly string[], now: Instant): void {
+    this.#gatherer.resolveServer(host, addresses, now);
+    this.#update(now);
+  }
+
+  /** A bound UDP socket or a listening TCP socket: candidates are gathered from it. An id that is known already is ignored. */
+  addSocket(id: number, socket: LocalSocket, now: Instant): void {
+    this.#gatherer.addSocket(id, socket, now);
+    this.#update(now);
+  }
+
+  /** The interface has gone, or the socket has failed. */
+  removeSocket(id: number, now: Instant): void {
+    this.#gatherer.removeSocket(id, now);
+    this.#update(now);
+  }
+
+  /** There are no more sockets in this gathering: it is complete once the servers have answered. */
+  endOfSockets(now: Instant): void {
+    this.#gatherer.endOfSockets(now);
+    this.#update(now);
+  }
+
+  /** @returns false when the candidate is of no use: no literal address, an impossible one, another component, too many */
+  addRemoteCandidate(candidate: Candidate, now: Instant): boolean {
+    if (!isUsable(candidate) || !this.#belongsToSession(candidate) || !this.#session.addRemoteCandidate(candidate, now)) {
+      this.discards.count('unusable-candidate');
+      return false;
+    }
+    this.#update(now);
+    return true;
+  }
+
+  endOfRemoteCandidates(now: Instant): void {
+    this.#session.endOfCandidates = true;
+    this.#update(now);
+  }
+
+  /** Sends over the selected pair, or before there is one over the best valid pair. @returns false when there is none, or no consent */
+  send(payload: Uint8Array, now: Instant): boolean {
+    const path = this.#path;
+    if (path === undefined) {
+      this.discards.count('no-path');
+      return false;
+    }
+    if (
+      now >= path.consentExpiresAt ||
+      !this.#transmit(path.base, path.remote.candidate.address, path.remote.candidate.port, payload, now)
+    ) {
+      path.packetsDiscardedOnSend += 1;
+      path.bytesDiscardedOnSend += payload.length;
+      return false;
+    }
+    path.packetsSent += 1;
+    path.bytesSent += payload.length;
+    path.lastPacketSentAt = now;
+    return true;
+  }
+
+  /** Stops everything. Releases of TURN allocations are queued as transmits, and repeated while `handleTimeout` is called. */
+  close(now: Instant): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#path = undefined;
+    this.#previous = undefined;
+    this.#lastPair = undefined;
+    for (const stream of this.#streams.of()) this.#closeStream(stream);
+    this.#gatherer.close(now);
+    this.#events.push({ type: 'state', state: 'closed' });
+    this.#stale = true;
+  }
+
+  // Inputs of the network ----------------------------------------------------------------------------------------------
 
   /**
    * A datagram. STUN and TURN end here.
    * @returns payload for the layer above, if it came over an authenticated 5-tuple
    */
-  receive(_socket: number, _data: Uint8Array, _address: string, _port: number, _now: Instant): Uint8Array | undefined {
-    return undefined;
-  }
-
-  /** Sends over the selected pair, or before there is one over the best valid pair. @returns false when there is none, or no consent */
-  send(_payload: Uint8Array, _now: Instant): boolean {
-    return false;
+  receive(socket: number, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
+    const first = data.length > 0 ? data[0]! : 0;
+    const pair = this.#lastPair;
+    if (first >= 4 && (first < 64 || first > 79) && pair !== undefined) {
+      if (socket === this.#lastSocket && port === this.#lastPort && address === this.#lastAddress && pair.authenticated)
+        return this.#accept(pair, data, now);
+    }
+    const base = this.#gatherer.ofSocket(socket);
+    const canonical = canonicalIpAddress(stripZone(address));
+    if (base === undefined || canonical === undefined) return this.#drop('unknown-socket');
+    if (first < 4 || (first >= 64 && first <= 79)) return this.#receiveControl(base, data, canonical, port, now);
+    const payload = this.#receivePayload(base, data, canonical, port, now);
+    if (payload === undefined) return undefined;
+    this.#lastSocket = socket;
+    this.#lastAddress = address;
+    this.#lastPort = port;
+    this.#lastPair = this.#findPair(base, canonical, port);
+    return payload;
   }
 
   /** The stream that an `open-stream` event asked for is open. */
-  streamOpened(_id: number, _localAddress: string, _localPort: number, _now: Instant): void {}
-
-  /** A listening socket has accepted a connection; `id` is the driver's, unique among sockets and streams. */
-  streamAccepted(_id: number, _listener: number, _remoteAddress: string, _remotePort: number, _now: Instant): void {}
-
-  /** Bytes of a stream. @returns the payloads in them */
-  streamData(_id: number, _bytes: Uint8Array, _now: Instant): readonly Uint8Array[] {
-    return [];
+  streamOpened(id: number, _localAddress: string, _localPort: number, now: Instant): void {
+    const stream = this.#streams.find(id);
+    if (stream !== undefined) {
+      stream.open = true;
+      const pair = this.#session.list.find(stream.base.id, stream.address, stream.port);
+      if (pair !== undefined && pair.state !== 'failed') this.#session.list.trigger(pair);
+    } else this.#gatherer.streamOpened(id, now);
+    this.#update(now);
   }
 
-  /** The stream has ended, or could not be opened. */
-  streamClosed(_id: number, _now: Instant): void {}
+  /** A listening socket has accepted a connection; `id` is the driver's, unique among sockets and streams. */
+  streamAccepted(id: number, listener: number, remoteAddress: string, remotePort: number, now: Instant): void {
+    const base = this.#gatherer.ofSocket(listener);
+    const address = canonicalIpAddress(stripZone(remoteAddress));
+    const usable = base?.kind === 'tcp-passive' && address !== undefined && this.#state !== 'closed' && this.#session.outcome === undefined;
+    if (!usable || !this.#streams.accepted(id, base, address, remotePort, now)) this.#events.push({ type: 'close-stream', id });
+    this.#stale = true;
+  }
 
-  /** Stops everything. Releases of TURN allocations are queued as transmits. */
-  close(_now: Instant): void {}
+  /** Bytes of a stream. @returns the payloads in them */
+  streamData(id: number, bytes: Uint8Array, now: Instant): readonly Uint8Array[] {
+    const stream = this.#streams.find(id);
+    if (stream === undefined) {
+      const payloads = this.#gatherer.streamData(id, bytes, now);
+      if (payloads === undefined) this.discards.count('unknown-socket');
+      this.#update(now);
+      return payloads ?? [];
+    }
+    const payloads: Uint8Array[] = [];
+    stream.frames.push(bytes);
+    for (let whole = stream.frames.next(); whole !== undefined; whole = stream.frames.next()) {
+      const payload = this.#receiveFrom(stream.base, whole.subarray(2), stream.address, stream.port, now);
+      if (payload !== undefined) payloads.push(payload);
+    }
+    return payloads;
+  }
 
-  handleTimeout(_now: Instant): void {}
+  /** The stream has ended, or could not be opened. That is no revocation of consent (RFC 7675 §5.2). */
+  streamClosed(id: number, now: Instant): void {
+    const stream = this.#streams.find(id);
+    if (stream !== undefined) this.#streams.remove(stream);
+    else this.#gatherer.streamClosed(id, now);
+    this.#update(now);
+  }
+
+  // Core ---------------------------------------------------------------------------------------------------------------
+
+  handleTimeout(now: Instant): void {
+    this.#gatherer.handleTimeout(now);
+    for (const stream of this.#streams.expired(now)) this.#closeStream(stream);
+    if (this.#state === 'closed') this.#stale = true;
+    else this.#update(now);
+  }
 
   nextTimeout(): Instant {
-    return NEVER;
+    if (this.#stale) {
+      this.#stale = false;
+      this.#deadline = Math.min(this.#sessionDeadline, this.#gatherer.nextTimeout(), this.#streams.nextTimeout());
+      if (this.#state === 'closed') this.#deadline = this.#gatherer.nextTimeout();
+    }
+    return this.#deadline;
   }
 
   pollTransmit(_now: Instant): IceTransmit | undefined {
@@ -126,4 +347,273 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   pollEvent(): IceEvent | undefined {
     return this.#events.shift();
   }
+
+  // Receiving ----------------------------------------------------------------------------------------------------------
+
+  #receiveControl(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
+    const fromServer = this.#gatherer.receive(base, data, address, port, now);
+    if (fromServer === undefined) return this.#receiveFrom(base, data, address, port, now);
+    this.#update(now);
+    return fromServer === 'consumed' ? undefined : fromServer;
+  }
+
+  /** A datagram of the peer's: directly, out of a TCP frame, or through a relay. */
+  #receiveFrom(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
+    if (!isStunMessage(data)) return this.#receivePayload(base, data, address, port, now);
+    if (this.#options.transportPolicy === 'relay' && base.kind !== 'relay') return this.#drop('policy');
+    if (this.#state === 'closed' || this.#session.outcome !== undefined) return this.#drop('ended');
+    this.#receiveStun(base, data, { address, port }, now);
+    this.#update(now);
+    return undefined;
+  }
+
+  #receivePayload(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
+    const pair = this.#findPair(base, address, port);
+    if (pair === undefined || !pair.authenticated || data.length === 0) return this.#drop('unvalidated-path');
+    return this.#accept(pair, data, now);
+  }
+
+  #accept(pair: CandidatePair, data: Uint8Array, now: Instant): Uint8Array {
+    pair.packetsReceived += 1;
+    pair.bytesReceived += data.length;
+    pair.lastPacketReceivedAt = now;
+    pair.lastHeardAt = now;
+    if (this.#state === 'disconnected') this.#update(now);
+    return data;
+  }
+
+  #findPair(base: Base, address: string, port: number): CandidatePair | undefined {
+    const current = this.#session.list.find(base.id, address, port);
+    if (current?.authenticated === true) return current;
+    return this.#previous?.list.find(base.id, address, port) ?? current;
+  }
+
+  #receiveStun(base: Base, data: Uint8Array, source: TransportAddress, now: Instant): void {
+    let session: IceSession | undefined;
+    let check: SentCheck | undefined;
+    const keyFor = (message: StunMessage): IntegrityKey | 'unprotected' | undefined => {
+      if (message.method !== 'binding') return undefined;
+      if (message.class === 'indication') return 'unprotected'; // a keep-alive of RFC 5245; it says nothing
+      if (message.class === 'request') return (session = this.#sessionOfRequest(message))?.localKey;
+      session = this.#sessions().find(({ sent }) => sent.find(message.transactionId) !== undefined);
+      check = session?.sent.find(message.transactionId);
+      return session?.remoteKey;
+    };
+    const parsed = parseStunMessage(data, { keyFor });
+    if (parsed.message === undefined) {
+      this.discards.count(parsed.discard);
+      if (parsed.request !== undefined) this.#reject(base, parsed.request.transactionId, parsed.discard, data.length, source, now);
+      return;
+    }
+    const { message } = parsed;
+    if (message.class === 'request' && !parsed.fingerprint) return this.discards.count('missing-fingerprint'); // RFC 8445 §7.1
+    if (session === undefined || message.class === 'indication') return;
+    const stream = this.#streams.onPath(base, source.address, source.port);
+    if (stream !== undefined) this.#streams.authenticate(stream);
+    if (message.class === 'request') session.receiveRequest(base, source, parsed, now);
+    else if (check !== undefined) session.receiveResponse(check, base, source, parsed, now);
+  }
+
+  /** RFC 8489 §9.1.3. */
+  #reject(base: Base, transactionId: Uint8Array, discard: StunDiscard, length: number, source: TransportAddress, now: Instant): void {
+    const response = encodeRejection(transactionId, discard === 'missing-integrity' ? 400 : 401, length);
+    if (response !== undefined) this.#transmit(base, source.address, source.port, response, now);
+  }
+
+  /** By the local fragment in USERNAME (RFC 8445 §7.3); when that is the same before and after a restart of the peer, by its fragment. */
+  #sessionOfRequest({ attributes }: StunMessage): IceSession | undefined {
+    const names = splitUsername(attributes.username);
+    if (names === undefined) return undefined;
+    const sessions = this.#sessions().filter(({ local }) => local.usernameFragment === names.own);
+    return sessions.find(({ remote }) => remote?.usernameFragment === names.peers) ?? sessions[0];
+  }
+
+  #sessions(): IceSession[] {
+    return this.#previous === undefined ? [this.#session] : [this.#session, this.#previous];
+  }
+
+  #drop(reason: IceDiscard): undefined {
+    this.discards.count(reason);
+    return undefined;
+  }
+
+  // Sending ------------------------------------------------------------------------------------------------------------
+
+  #transmit(base: Base, address: string, port: number, data: Uint8Array, now: Instant): boolean {
+    switch (base.kind) {
+      case 'udp':
+        this.#transmits.push({ socket: base.socket, data, address, port });
+        return true;
+      case 'relay':
+        this.#stale = true;
+        return base.relay!.send(address, port, data, now);
+      case 'tcp-active':
+      case 'tcp-passive':
+        return this.#transmitOverStream(base, address, port, data, now);
+    }
+  }
+
+  #transmitOverStream(base: Base, address: string, port: number, data: Uint8Array, now: Instant): boolean {
+    const stream = this.#streams.onPath(base, address, port);
+    if (stream === undefined) {
+      if (base.kind === 'tcp-active') this.#openStream(base, address, port, now);
+      return false;
+    }
+    if (!stream.open) return false;
+    this.#transmits.push({ socket: stream.id, data: frame(data), address, port });
+    return true;
+  }
+
+  #openStream(base: Base, address: string, port: number, now: Instant): void {
+    const id = this.#gatherer.newStreamId();
+    if (!this.#streams.opening(id, base, address, port, now)) return;
+    this.#events.push({ type: 'open-stream', id, protocol: 'tcp', address, port, localAddress: base.address });
+    this.#stale = true;
+  }
+
+  #closeStream(stream: TcpStream): void {
+    this.#streams.remove(stream);
+    this.#events.push({ type: 'close-stream', id: stream.id });
+  }
+
+  // Sessions -----------------------------------------------------------------------------------------------------------
+
+  #newSession(local: IceParameters): IceSession {
+    return new IceSession(this.#context, local, this.#onDiscard);
+  }
+
+  /** A new session begins; the old one stays as long as it has the path. */
+  #replaceSession(local: IceParameters): void {
+    const old = this.#session;
+    if (this.#path !== undefined && old.list.pairs.includes(this.#path)) {
+      this.#previous = old;
+      this.#previousEndsAt = NEVER;
+      old.retire();
+    }
+    this.#session = this.#newSession(local);
+  }
+
+  #changeRole(role: IceRole): void {
+    if (role === this.#role) return;
+    this.#role = role;
+    this.#events.push({ type: 'role', role });
+    for (const session of this.#sessions()) session.roleChanged();
+  }
+
+  #belongsToSession({ usernameFragment }: Candidate): boolean {
+    const { remote } = this.#session;
+    return usernameFragment === undefined || remote === undefined || remote.usernameFragment === usernameFragment;
+  }
+
+  /** Everything that a change may lead to: checks, nominations, another path, another state. */
+  #update(now: Instant): void {
+    if (this.#state === 'closed') return;
+    this.#sessionDeadline = this.#session.advance(now);
+    if (this.#previous !== undefined) this.#advancePrevious(this.#previous, now);
+    this.#updatePath(now);
+    this.#updateState(now);
+    this.#stale = true;
+  }
+
+  #sessionDeadline: Instant = NEVER;
+
+  #advancePrevious(previous: IceSession, now: Instant): void {
+    const deadline = previous.advance(now);
+    if (this.#session.selected !== undefined && this.#previousEndsAt === NEVER) this.#previousEndsAt = now + RETIREMENT;
+    if (now >= this.#previousEndsAt || previous.path(now) === undefined) this.#previous = undefined;
+    this.#sessionDeadline = Math.min(this.#sessionDeadline, deadline, this.#previousEndsAt);
+  }
+
+  /** RFC 8445 §9: the old pair until the new session has selected one. */
+  #currentPath(now: Instant): CandidatePair | undefined {
+    const path = this.#session.path(now);
+    if (path !== undefined && path === this.#session.selected) return path;
+    return this.#previous?.path(now) ?? path;
+  }
+
+  #updatePath(now: Instant): void {
+    const path = this.#currentPath(now);
+    if (path === this.#path) return;
+    this.#path = path;
+    if (path === undefined) return;
+    this.#pathChanges += 1;
+    path.base.relay?.bind(path.remote.candidate.address, path.remote.candidate.port, now);
+    this.#events.push({ type: 'selected-pair', local: path.local, remote: path.remote.candidate });
+  }
+
+  #updateState(now: Instant): void {
+    const { state, until } = transportState(this.#state, this.#session, this.#path, this.#gatherer.state === 'complete', now);
+    this.#sessionDeadline = Math.min(this.#sessionDeadline, until);
+    if (state === this.#state) return;
+    const { outcome } = this.#session;
+    if (state === 'failed' && (outcome === 'consent-expired' || outcome === 'consent-revoked')) this.#events.push({ type: outcome });
+    this.#state = state;
+    this.#events.push({ type: 'state', state });
+    if (state === 'failed') for (const stream of this.#streams.of()) this.#closeStream(stream);
+  }
+
+  // Contexts -----------------------------------------------------------------------------------------------------------
+
+  #sessionContext(): SessionContext {
+    const { crypto, lite = false, pacing = 50, maxPairs = 100, maxPeerReflexive = 32 } = this.#options;
+    const roleOf = (): IceRole => this.#role;
+    return {
+      ...{ crypto, lite, maxPairs, maxPeerReflexive },
+      tieBreaker: this.#tieBreaker,
+      pacing: Math.max(MIN_PACING, pacing),
+      get role() {
+        return roleOf();
+      },
+      changeRole: (role) => this.#changeRole(role),
+      bases: () => this.#gatherer.bases(),
+      transmit: (base, address, port, data, now) => this.#transmit(base, address, port, data, now),
+      permit: (base, address, now) => base.relay?.permit(address, now),
+      localCandidate: (base, mapped) => this.#gatherer.candidateAt(base, mapped),
+    };
+  }
+
+  #gatheringContext(): GatheringContext {
+    const fragment = (): string => this.#session.local.usernameFragment;
+    const waits = (): boolean => this.#path === undefined && this.#state !== 'failed' && this.#state !== 'closed';
+    return {
+      get usernameFragment() {
+        return fragment();
+      },
+      get waitsForPeer() {
+        return waits();
+      },
+      transmit: (transmit) => this.#transmits.push(transmit),
+      event: (event) => this.#events.push(event),
+      baseAdded: (base, now) => this.#session.addBase(base, now),
+      baseRemoved: (base, now) => this.#removeBase(base, now),
+      relayed: (base, data, address, port, now) => this.#receiveFrom(base, data, address, port, now),
+    };
+  }
+
+  #removeBase(base: Base, now: Instant): void {
+    for (const stream of this.#streams.of(base)) this.#closeStream(stream);
+    for (const session of this.#sessions()) session.removeBase(base);
+    this.#lastPair = undefined;
+    this.#updatePath(now);
+  }
+}
+
+const ICE_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** 48 and 144 random bits; at least 24 and 128 are required (RFC 8445 §5.3). */
+function newParameters({ crypto, lite }: IceAgentOptions): IceParameters {
+  const text = (length: number): string => Array.from(crypto.randomBytes(length), (byte) => ICE_CHARACTERS[byte & 63]!).join('');
+  const parameters = { usernameFragment: text(8), password: text(24) };
+  return lite === true ? { ...parameters, lite } : parameters;
+}
+
+/** Whether checks could ever be sent to a candidate. */
+function isUsable({ component, address, port, protocol, tcpType }: Candidate): boolean {
+  if (component !== 1 || canonicalIpAddress(address) !== address || addressScope(address) === 'special') return false;
+  return port !== 0 && (protocol === 'udp' || tcpType === 'passive');
+}
+
+function stripZone(address: string): string {
+  const zone = address.indexOf('%');
+  return zone === -1 ? address : address.slice(0, zone);
 }

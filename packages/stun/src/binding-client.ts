@@ -26,6 +26,11 @@ export class BindingClient implements Core<Uint8Array, BindingEvent> {
     this.#client.request('binding', {}, now);
   }
 
+  /** Whether a datagram is a response to one of our requests, as far as its transaction id tells. */
+  expects(datagram: Uint8Array): boolean {
+    return this.#client.expects(datagram);
+  }
+
   receive(datagram: Uint8Array, now: Instant): void {
     this.#client.receive(datagram, now);
   }

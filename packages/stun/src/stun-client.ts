@@ -4,6 +4,7 @@
  */
 import type { CryptoProvider } from '@petrel/crypto';
 import { type Core, Discards, type Instant, NEVER, Queue } from '@petrel/sans-io';
+import { isStunMessage } from './attribute-values.ts';
 import type { StunAttributes } from './attributes.ts';
 import { answerChallenge, type LongTermSession, nonceSecurityFeatures, type StunCredentials } from './credentials.ts';
 import type { IntegrityKey } from './integrity.ts';
@@ -114,6 +115,11 @@ export class StunClient implements Core<Uint8Array, StunClientEvent> {
   indication(method: StunMethod, attributes: StunAttributes): void {
     const message = { class: 'indication', method, transactionId: newTransactionId(this.#options.crypto), attributes } as const;
     this.#transmits.push(encodeStunMessage(message, { fingerprint: this.#options.fingerprint ?? false }));
+  }
+
+  /** Whether a datagram is a response to one of our requests, as far as its transaction id tells: for clients that share a port and a server. */
+  expects(datagram: Uint8Array): boolean {
+    return isStunMessage(datagram) && this.#transactions.has(transactionKey(datagram.subarray(8, 20)));
   }
 
   /** Forgets a request; there will be no event for it. */
