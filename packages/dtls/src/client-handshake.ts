@@ -53,7 +53,7 @@ import {
   SIGNATURE_SCHEMES,
   schemeKind,
 } from './handshake-messages.ts';
-import { KeySchedule, VERIFY_DATA_LENGTH } from './key-schedule.ts';
+import { deriveMasterSecret, KeySchedule, VERIFY_DATA_LENGTH } from './key-schedule.ts';
 import type { HandshakeMessage } from './reassembler.ts';
 import { DTLS_1_2 } from './record-layer.ts';
 
@@ -277,13 +277,10 @@ export class ClientHandshake implements Handshake {
   }
 
   #deriveKeys(premasterSecret: Uint8Array): KeySchedule {
-    this.#keys = new KeySchedule(this.#context.crypto, {
-      suite: this.#suite!,
-      clientRandom: this.#random,
-      serverRandom: this.#serverRandom,
-      premasterSecret,
-      sessionHash: this.#extendedMasterSecret ? this.#transcriptHash() : undefined,
-    });
+    const session = { suite: this.#suite!, clientRandom: this.#random, serverRandom: this.#serverRandom };
+    const sessionHash = this.#extendedMasterSecret ? this.#transcriptHash() : undefined;
+    const masterSecret = deriveMasterSecret(this.#context.crypto, session, premasterSecret, sessionHash);
+    this.#keys = new KeySchedule(this.#context.crypto, { ...session, masterSecret });
     this.#context.keyLog?.(this.#keys.keyLogLine());
     return this.#keys;
   }

@@ -196,7 +196,7 @@ export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
     if (this.#state === 'new' || this.#state === 'failed') return this.discards.count('not-started');
     if (this.#cookies !== undefined && !this.#hasCookie(this.#cookies, datagram)) return this.discards.count('no-cookie');
     for (let offset = 0; offset < datagram.length; ) offset = this.#records.open(datagram, offset, this.#onRecord);
-    if (this.#state === 'connecting') for (const record of this.#records.takeEarly()) this.#records.open(record, 0, this.#onRecord);
+    for (const record of this.#records.takeEarly()) this.#records.open(record, 0, this.#onRecord);
   }
 
   /** Sends one record. @returns false when the connection is not open. @throws RangeError when the data does not fit in a record. */
@@ -349,6 +349,7 @@ export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
     if (problem !== undefined) return this.#failWithAlert(problem);
     if (wasOpen) {
       this.#refusal = undefined;
+      this.#reassembler.clear(); // no client can have continued already: what waits is forged
       this.#handshakeDeadline = this.#now + (this.#options.handshakeTimeout ?? HANDSHAKE_TIMEOUT);
     }
     if (handshake.result === undefined) return;

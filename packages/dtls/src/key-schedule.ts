@@ -7,14 +7,24 @@ import type { CipherSuite } from './cipher-suites.ts';
 const MASTER_SECRET_LENGTH = 48;
 export const VERIFY_DATA_LENGTH = 12;
 
-/** What the master secret is derived from. */
-export interface KeyScheduleInput {
+/** What both sides know once the keys are agreed. */
+export interface SessionSecrets {
   readonly suite: CipherSuite;
   readonly clientRandom: Uint8Array;
   readonly serverRandom: Uint8Array;
-  readonly premasterSecret: Uint8Array;
-  /** Hash of the transcript up to and including the ClientKeyExchange (RFC 7627 §4); undefined without that extension (RFC 5246 §8.1). */
-  readonly sessionHash: Uint8Array | undefined;
+  readonly masterSecret: Uint8Array;
+}
+
+/** @param sessionHash hash of the transcript up to and including the ClientKeyExchange (RFC 7627 §4); undefined without that extension */
+export function deriveMasterSecret(
+  crypto: CryptoProvider,
+  { suite, clientRandom, serverRandom }: Omit<SessionSecrets, 'masterSecret'>,
+  premasterSecret: Uint8Array,
+  sessionHash: Uint8Array | undefined,
+): Uint8Array {
+  return sessionHash === undefined
+    ? tls12Prf(crypto, suite.hash, premasterSecret, 'master secret', [clientRandom, serverRandom], MASTER_SECRET_LENGTH) // RFC 5246 §8.1
+    : tls12Prf(crypto, suite.hash, premasterSecret, 'extended master secret', [sessionHash], MASTER_SECRET_LENGTH);
 }
 
 export class KeySchedule {
@@ -24,15 +34,12 @@ export class KeySchedule {
   readonly #serverRandom: Uint8Array;
   readonly #masterSecret: Uint8Array;
 
-  constructor(crypto: CryptoProvider, { suite, clientRandom, serverRandom, premasterSecret, sessionHash }: KeyScheduleInput) {
+  constructor(crypto: CryptoProvider, { suite, clientRandom, serverRandom, masterSecret }: SessionSecrets) {
     this.#crypto = crypto;
     this.#suite = suite;
     this.#clientRandom = clientRandom;
     this.#serverRandom = serverRandom;
-    const [label, seed] = sessionHash
-      ? (['extended master secret', [sessionHash]] as const)
-      : (['master secret', [clientRandom, serverRandom]] as const);
-    this.#masterSecret = tls12Prf(crypto, suite.hash, premasterSecret, label, seed, MASTER_SECRET_LENGTH);
+    this.#masterSecret = masterSecret;
   }
 
   /** client_write_key, server_write_key, client_write_IV, server_write_IV (RFC 5246 §6.3; AEADs have no MAC keys). */

@@ -29,7 +29,7 @@ import {
   NAMED_GROUPS,
   SIGNATURE_SCHEMES,
 } from './handshake-messages.ts';
-import { KeySchedule, VERIFY_DATA_LENGTH } from './key-schedule.ts';
+import { deriveMasterSecret, KeySchedule, VERIFY_DATA_LENGTH } from './key-schedule.ts';
 import type { HandshakeMessage } from './reassembler.ts';
 import { DTLS_1_2 } from './record-layer.ts';
 
@@ -101,8 +101,8 @@ export class ServerHandshake implements Handshake {
     if (this.#state !== 'wait-client-hello') return unexpected;
     const hello = decodeClientHello(message.body);
     if (hello === undefined) return malformed;
-    // Lower numbers are later versions: a client that can do 1.3 says 1.2 here.
-    if (hello.version > DTLS_1_2) return failure('unsupported-version', 'protocol_version');
+    // Lower numbers are later versions; but a client that can do 1.3 says 1.2 here (RFC 9147 §5.3).
+    if (hello.version > DTLS_1_2 || hello.version >> 8 !== DTLS_1_2 >> 8) return failure('unsupported-version', 'protocol_version');
     const problem = this.#negotiate(hello);
     if (problem) return problem;
     this.#clientRandom = hello.random.slice();
@@ -191,13 +191,10 @@ export class ServerHandshake implements Handshake {
     if (premasterSecret === undefined) return failure('bad-key-share', 'illegal_parameter');
     this.#transcript.addReceived(message);
     const { crypto, records, keyLog } = this.#context;
-    this.#keys = new KeySchedule(crypto, {
-      suite: this.#suite!,
-      clientRandom: this.#clientRandom,
-      serverRandom: this.#random,
-      premasterSecret,
-      sessionHash: this.#extendedMasterSecret ? this.#transcriptHash() : undefined,
-    });
+    const session = { suite: this.#suite!, clientRandom: this.#clientRandom, serverRandom: this.#random };
+    const sessionHash = this.#extendedMasterSecret ? this.#transcriptHash() : undefined;
+    const masterSecret = deriveMasterSecret(crypto, session, premasterSecret, sessionHash);
+    this.#keys = new KeySchedule(crypto, { ...session, masterSecret });
     keyLog?.(this.#keys.keyLogLine());
     const { client, server } = this.#keys.recordKeys();
     records.setKeys(server, client);
