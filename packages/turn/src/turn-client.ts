@@ -242,8 +242,8 @@ export class TurnClient implements Core<Uint8Array, TurnEvent> {
       this.#refreshAt = NEVER;
       this.#request('refresh', { lifetime: this.#options.lifetime ?? DEFAULT_LIFETIME }, { type: 'refresh' }, now);
     }
+    this.#bindChannels(now); // first: each brings its permission
     this.#requestPermissions(now);
-    this.#bindChannels(now);
   }
 
   nextTimeout(): Instant {
@@ -357,8 +357,8 @@ export class TurnClient implements Core<Uint8Array, TurnEvent> {
     const mappedAddress = xorMappedAddress && this.#isUsable(xorMappedAddress) ? xorMappedAddress : undefined;
     this.#events.push({ type: 'allocated', relayedAddress, relayedAddresses, mappedAddress });
     this.#onLifetime(lifetime, now);
+    this.#bindChannels(now); // first: each brings its permission
     this.#requestPermissions(now);
-    this.#bindChannels(now);
   }
 
   /** A server must not make us send to ourselves, to everybody, or to nobody; unless it lives on loopback itself. */
