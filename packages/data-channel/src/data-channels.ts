@@ -112,7 +112,7 @@ export class DataChannels {
   setRole(dtlsRole: DtlsRole): void {
     if (this.#ended || this.#ids !== undefined) return;
     this.#ids = new StreamIds(dtlsRole, (id) => this.#byId.has(id));
-    for (const channel of [...this.#byHandle.values()]) this.#assignId(channel);
+    for (const channel of this.#byHandle.values()) this.#assignId(channel);
   }
 
   /** Gives the channels their association. */
@@ -120,7 +120,7 @@ export class DataChannels {
     if (this.#ended) return;
     this.setRole(dtlsRole);
     this.#association = association;
-    for (const channel of [...this.#byHandle.values()]) if (channel.state === 'connecting') this.#open(channel, now);
+    for (const channel of this.#byHandle.values()) if (channel.state === 'connecting') this.#open(channel, now);
     if (association.state === 'established') this.#onConnected(association.outboundStreams, association.inboundStreams);
   }
 
@@ -254,7 +254,7 @@ export class DataChannels {
   endAll(error?: ChannelError): void {
     this.#ended = true;
     this.#association = undefined;
-    for (const channel of [...this.#byHandle.values()]) {
+    for (const channel of this.#byHandle.values()) {
       channel.error = error;
       this.#finish(channel);
     }
@@ -320,7 +320,7 @@ export class DataChannels {
     if (this.#connected) return;
     this.#connected = true;
     const limit = Math.min(outboundStreams, inboundStreams);
-    for (const channel of [...this.#byHandle.values()]) {
+    for (const channel of this.#byHandle.values()) {
       if (channel.id! < limit) this.#announce(channel);
       else {
         this.#byId.delete(channel.id!);

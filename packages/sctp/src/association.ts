@@ -11,103 +11,30 @@
  *                                     SHUTDOWN-SENT          SHUTDOWN-ACK-SENT
  *                SHUTDOWN ACK / SHUTDOWN COMPLETE └─> CLOSED <─┘ SHUTDOWN COMPLETE          (RFC 9260 §4)
  * ```
+ *
+ * This file dispatches. Setting up is in `init-handshake.ts`, ending in `shutdown.ts`, user data in `tx/` and `rx/`.
  */
-import { Arena, readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
-import type { CryptoProvider } from '@petrel/crypto';
-import { type Core, Discards, type Instant, Queue, randomUint32, TimerTable } from '@petrel/sans-io';
-import { DATA_HEADER_LENGTH, decodeData } from './packet/data.ts';
+import { readUint16, readUint32 } from '@petrel/bytes';
+import type { Core, Discards, Instant } from '@petrel/sans-io';
+import type { SctpDiscard, SctpEvent } from './events.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { InitHandshake } from './init-handshake.ts';
+import { resolveOptions, type SctpOptions } from './options.ts';
 import { CAUSE, decodeCause, encodeCause, encodeUserInitiatedAbort } from './packet/error-cause.ts';
-import { decodeForwardTsn, encodeForwardTsn } from './packet/forward-tsn.ts';
-import { decodeInit, encodeInit, type Init } from './packet/init.ts';
-import {
-  type Chunk,
-  CHUNK_HEADER_LENGTH,
-  CHUNK_TYPE,
-  COMMON_HEADER_LENGTH,
-  decodePacket,
-  PacketBuilder,
-  type PacketDiscard,
-} from './packet/packet.ts';
-import { decodeSack } from './packet/sack.ts';
-import { DataTracker } from './rx/data-tracker.ts';
-import { type Message, ReassemblyQueue } from './rx/reassembly-queue.ts';
-import { type CookieContents, CookieJar } from './state-cookie.ts';
+import { CHUNK_HEADER_LENGTH, CHUNK_TYPE, COMMON_HEADER_LENGTH, packetProblem, padded } from './packet/packet.ts';
+import { decodeSack, type Sack } from './packet/sack.ts';
+import { PathMtu } from './path-mtu.ts';
+import { DataReceiver } from './rx/data-receiver.ts';
+import { Shutdown } from './shutdown.ts';
+import type { CookieContents } from './state-cookie.ts';
 import { StreamReset } from './stream-reset.ts';
-import { CongestionControl } from './tx/congestion-control.ts';
-import { OutstandingData, type OutstandingChunk } from './tx/outstanding-data.ts';
-import { RetransmissionTimeout } from './tx/rto.ts';
-import { type SendOptions, SendQueue } from './tx/send-queue.ts';
+import { type AssociationState, Tcb } from './tcb.ts';
+import { DataSender } from './tx/data-sender.ts';
+import type { SendOptions } from './tx/outgoing-message.ts';
 
-export type AssociationState =
-  | 'closed'
-  | 'cookie-wait'
-  | 'cookie-echoed'
-  | 'established'
-  | 'shutdown-pending'
-  | 'shutdown-sent'
-  | 'shutdown-received'
-  | 'shutdown-ack-sent';
-
-export type SctpEvent =
-  | { readonly type: 'connected'; readonly outboundStreams: number; readonly inboundStreams: number }
-  | ({ readonly type: 'message' } & Message)
-  /** Our request to reset outgoing streams was answered. */
-  | { readonly type: 'outgoing-streams-reset'; readonly streamIds: readonly number[]; readonly performed: boolean }
-  /** The peer has reset its outgoing streams; no ids: all. */
-  | { readonly type: 'incoming-streams-reset'; readonly streamIds: readonly number[] }
-  | { readonly type: 'buffered-amount-low'; readonly streamId: number }
-  /** Messages were sent a first time: `amount` bytes of the stream's still wait. At most one for each stream and round of polling. */
-  | { readonly type: 'buffered-amount'; readonly streamId: number; readonly amount: number }
-  /** The peer sends a message larger than `maxMessageSize`; it is dropped. */
-  | { readonly type: 'message-too-large'; readonly streamId: number }
-  /** The peer has lost its state and begun again (§5.2.4.1): nothing from before will be delivered. */
-  | { readonly type: 'restarted' }
-  /** Ended by an ABORT of the peer's, with the reason that it gave. */
-  | { readonly type: 'aborted'; readonly code: number | undefined; readonly reason: string }
-  /** Ended by the SHUTDOWN procedure. */
-  | { readonly type: 'closed' }
-  /** Ended because the peer does not answer, or broke the protocol. */
-  | { readonly type: 'failed'; readonly reason: string; readonly code?: number };
-
-export type SctpDiscard =
-  | PacketDiscard
-  | 'wrong-port'
-  | 'wrong-verification-tag'
-  | 'init-not-alone'
-  | 'malformed-init'
-  | 'unexpected-chunk'
-  | 'forged-cookie'
-  | 'stale-cookie'
-  | 'cookie-for-another-association'
-  | 'duplicate-data'
-  | 'data-out-of-window'
-  | 'receive-buffer-full'
-  | 'invalid-stream'
-  | 'bad-sack'
-  | 'unknown-chunk'
-  | 'after-end';
-
-export interface SctpOptions {
-  readonly crypto: CryptoProvider;
-  readonly localPort?: number;
-  readonly remotePort?: number;
-  /** Largest packet, in bytes, with the SCTP header and without that of DTLS. */
-  readonly maxPacket?: number;
-  /** Bytes that may wait for the application or for missing fragments; advertised as a_rwnd. */
-  readonly receiveBuffer?: number;
-  readonly streams?: number;
-  /** Max.Init.Retransmits (RFC 9260 §16); Infinity where a layer below watches the peer, as ICE consent does. */
-  readonly maxInitRetransmits?: number;
-  /** Association.Max.Retrans. */
-  readonly maxRetransmits?: number;
-}
-
-type TimerName = 't1-init' | 't1-cookie' | 't2-shutdown' | 't3-rtx' | 'reconfig' | 'sack' | 'heartbeat';
-
-/** RFC 9260 §16, with the faster timers that a path which ICE has verified allows. */
-const RTO = { initial: 500, minimum: 120, maximum: 3000 };
-const SACK_DELAY = 200;
-const HEARTBEAT_INTERVAL = 30_000;
+/** Bytes of an unknown chunk that are sent back in a report, and how many bytes of reports fit in one ERROR (§3.3.10.6). */
+const MAX_REPORTED = 64;
+const MAX_ERROR = 512;
 
 /**
  * @example
@@ -116,81 +43,55 @@ const HEARTBEAT_INTERVAL = 30_000;
  * association.send(1, 51, new TextEncoder().encode('hello'), {}, now);
  */
 export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
-  readonly discards: Discards<SctpDiscard> = new Discards();
-  readonly #localPort: number;
-  readonly #remotePort: number;
-  readonly #maxPacket: number;
-  readonly #receiveBuffer: number;
-  readonly #streams: number;
-  readonly #maxInitRetransmits: number;
-  readonly #maxRetransmits: number;
-  readonly #cookies: CookieJar;
-  readonly #timers = new TimerTable<TimerName>(['t1-init', 't1-cookie', 't2-shutdown', 't3-rtx', 'reconfig', 'sack', 'heartbeat']);
-  readonly #rto = new RetransmissionTimeout(RTO);
-  readonly #events = new Queue<SctpEvent>();
-  /** Control chunks that wait for the next packet. */
-  readonly #control = new Queue<{ readonly type: number; readonly flags: number; readonly value: Uint8Array }>();
-  /** Whole packets, for what must not be bundled or has another tag. */
-  readonly #packets = new Queue<Uint8Array>();
-  readonly #arena = new Arena();
-  readonly #sendQueue: SendQueue;
-  readonly #localTag: number;
-  readonly #localInitialTsn: number;
-  readonly #outstanding: OutstandingData;
-  #state: AssociationState = 'closed';
-  #ended = false;
-  #remoteTag = 0;
-  #peerWindow = 0;
-  #peerForwardTsn = false;
-  #peerReConfig = false;
-  #outboundStreams: number;
-  #inboundStreams: number;
-  #congestion: CongestionControl;
-  #tracker: DataTracker | undefined;
-  #reassembly: ReassemblyQueue;
-  #streamReset: StreamReset | undefined;
-  #cookieEcho: Uint8Array | undefined;
-  #errors = 0;
-  #initAttempts = 0;
-  #sackPending: 'no' | 'delayed' | 'now' = 'no';
-  #packetsSinceSack = 0;
-  #forwardPending = false;
-  #heartbeatSentAt: Instant = 0;
+  readonly #tcb: Tcb;
+  readonly #handshake: InitHandshake;
+  readonly #shutdown: Shutdown;
+  readonly #heartbeat: Heartbeat;
+  readonly #pathMtu: PathMtu;
+  /** Streams whose reset was asked for before there was a peer. */
+  readonly #earlyResets: number[] = [];
+  /** Causes for the ERROR chunk of the packet that is being processed. */
+  #causes: Uint8Array[] = [];
 
   constructor(options: SctpOptions) {
-    this.#localPort = options.localPort ?? 5000;
-    this.#remotePort = options.remotePort ?? 5000;
-    this.#maxPacket = (options.maxPacket ?? 1160) & ~3;
-    this.#receiveBuffer = options.receiveBuffer ?? 1_048_576;
-    this.#streams = options.streams ?? 65_535;
-    this.#maxInitRetransmits = options.maxInitRetransmits ?? 8;
-    this.#maxRetransmits = options.maxRetransmits ?? 10;
-    this.#outboundStreams = this.#streams;
-    this.#inboundStreams = this.#streams;
-    this.#cookies = new CookieJar(options.crypto);
-    this.#localTag = nonZero(randomUint32(options.crypto));
-    this.#localInitialTsn = randomUint32(options.crypto);
-    this.#sendQueue = new SendQueue((streamId) => this.#events.push({ type: 'buffered-amount-low', streamId }));
-    this.#outstanding = new OutstandingData(this.#localInitialTsn, (message) => {
-      this.#sendQueue.discardRest(message);
-      this.#forwardPending = true;
+    this.#tcb = new Tcb(resolveOptions(options), newSender);
+    this.#handshake = new InitHandshake(this.#tcb, {
+      adopt: (peer) => this.#adopt(peer),
+      establish: (now) => this.#establish(now),
+      restart: (peer, now) => this.#restart(peer, now),
     });
-    this.#congestion = new CongestionControl(this.#maxPacket, this.#receiveBuffer);
-    this.#reassembly = new ReassemblyQueue((message) => this.#events.push({ type: 'message', ...message }));
+    this.#shutdown = new Shutdown(this.#tcb);
+    this.#heartbeat = new Heartbeat(this.#tcb);
+    this.#pathMtu = new PathMtu(this.#tcb);
   }
 
   get state(): AssociationState {
-    return this.#state;
+    return this.#tcb.state;
   }
 
-  /** Bytes accepted by `send` on this stream that have not been sent a first time. */
+  /** What was dropped, by reason. */
+  get discards(): Discards<SctpDiscard> {
+    return this.#tcb.discards;
+  }
+
+  /** Streams that we may send on, once the handshake says so. */
+  get outboundStreams(): number {
+    return this.#tcb.outboundStreams;
+  }
+
+  /** Streams that the peer may send on. */
+  get inboundStreams(): number {
+    return this.#tcb.inboundStreams;
+  }
+
+  /** Bytes accepted by `send` on this stream that have not been sent a first time, without those of uncounted messages. */
   bufferedAmount(streamId: number): number {
-    return this.#sendQueue.bufferedAmount(streamId);
+    return this.#tcb.queue.bufferedAmount(streamId);
   }
 
-  /** A `buffered-amount-low` event is due when the amount falls from above this to it or below. */
-  setBufferedAmountLowThreshold(streamId: number, bytes: number): void {
-    this.#sendQueue.setBufferedAmountLowThreshold(streamId, bytes);
+  /** The stream's weight among the others (RFC 8260 §3.6); 256 unless set. */
+  setStreamPriority(streamId: number, weight: number): void {
+    this.#tcb.queue.setWeight(streamId, weight);
   }
 
   /** Figures for statistics: bytes and milliseconds. */
@@ -200,85 +101,75 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     readonly bytesInFlight: number;
     readonly smoothedRoundTripTime: number;
     readonly maxPacket: number;
+    readonly bytesWaiting: number;
   } {
+    const { congestionWindow, peerWindow, bytesInFlight } = this.#tcb.sender.figures;
     return {
-      congestionWindow: this.#congestion.window,
-      receiverWindow: this.#peerWindow,
-      bytesInFlight: this.#outstanding.bytesInFlight,
-      smoothedRoundTripTime: this.#rto.smoothedRoundTrip,
-      maxPacket: this.#maxPacket,
+      congestionWindow,
+      receiverWindow: peerWindow,
+      bytesInFlight,
+      smoothedRoundTripTime: this.#tcb.rto.smoothedRoundTrip,
+      maxPacket: this.#tcb.maxPacket,
+      bytesWaiting: this.#tcb.queue.waitingBytes,
     };
-  }
-
-  /** Streams that we may send on, once the handshake says so. */
-  get outboundStreams(): number {
-    return this.#outboundStreams;
-  }
-
-  /** Streams that the peer may send on. */
-  get inboundStreams(): number {
-    return this.#inboundStreams;
-  }
-
-  /** The stream's weight among the others (RFC 8260 §3.6); 256 unless set. */
-  setStreamPriority(streamId: number, weight: number): void {
-    void streamId;
-    void weight;
-  }
-
-  /** Throws away the messages of a stream that have not been begun. */
-  discardWaiting(streamId: number): void {
-    void streamId;
-  }
-
-  /** Bytes of delivered messages that the application has not read: they count against the receive window (§6.2). */
-  setHeldBytes(bytes: number, now: Instant): void {
-    void bytes;
-    void now;
   }
 
   /** Begins the handshake; both ends of a WebRTC association do (RFC 8841 §9.3 and RFC 9260 §5.2.1 make one association of it). */
   connect(now: Instant): void {
-    if (this.#state !== 'closed' || this.#ended) return;
-    this.#state = 'cookie-wait';
-    this.#sendInit(now);
+    if (this.#tcb.state === 'closed' && !this.#tcb.ended) this.#handshake.connect(now);
   }
 
   /**
-   * Queues a message; it is sent as windows allow, from `connect` on.
+   * Queues a message; it is sent as windows allow, from `connect` on. The bytes belong to the association until it is acknowledged: they are
+   * not copied. After the end, and once either side shuts down, it does nothing.
    * @throws RangeError for an empty message (SCTP has none; RFC 8831 §6.6 says what to send instead) and for a stream that does not exist
    */
   send(streamId: number, ppid: number, data: Uint8Array, options: SendOptions, now: Instant): void {
+    const tcb = this.#tcb;
     if (data.length === 0) throw new RangeError('an SCTP message has at least one byte');
-    if (streamId >= this.#outboundStreams)
-      throw new RangeError(`stream ${streamId} does not exist: the association has ${this.#outboundStreams}`);
-    if (!this.#ended) this.#sendQueue.add(streamId, ppid, data, options, now);
+    if (streamId >= tcb.outboundStreams)
+      throw new RangeError(`stream ${streamId} does not exist: the association has ${tcb.outboundStreams}`);
+    if (!tcb.ended && !tcb.state.startsWith('shutdown')) tcb.queue.add(streamId, ppid, data, options, now);
   }
 
-  /** Resets outgoing streams once everything sent on them is on its way (RFC 6525 §5.1); nothing new may be sent on them until then. */
+  /** Throws away the messages of a stream that have not been begun. */
+  discardWaiting(streamId: number): void {
+    this.#tcb.queue.discardWaiting(streamId);
+  }
+
+  /** Resets outgoing streams once everything sent on them is on its way (RFC 6525 §5.1); what is sent from now on waits until it is done. */
   resetStreams(streamIds: readonly number[], now: Instant): void {
-    for (const id of streamIds) this.#sendQueue.pause(id);
-    if (this.#streamReset === undefined || !this.#peerReConfig)
-      this.#events.push({ type: 'outgoing-streams-reset', streamIds, performed: false });
-    else {
-      this.#streamReset.reset(streamIds);
-      this.#sendStreamReset(now);
-    }
+    const { peer, queue } = this.#tcb;
+    for (const id of streamIds) queue.pause(id);
+    if (peer === undefined) this.#earlyResets.push(...streamIds);
+    else this.#requestReset(streamIds, now);
+  }
+
+  /** Bytes of delivered messages that the application has not read: they count against the receive window (§6.2). */
+  setHeldBytes(bytes: number, now: Instant): void {
+    void now;
+    this.#tcb.peer?.receiver.setHeldBytes(bytes);
+  }
+
+  /** The packets take another path (an ICE restart, another pair): what was learned of the old one is forgotten (§7.2.5.2). */
+  pathChanged(now: Instant): void {
+    const tcb = this.#tcb;
+    tcb.rto.reset();
+    tcb.sender.reset(tcb.options.maxPacket);
+    if (tcb.state === 'established') this.#pathMtu.start(now);
   }
 
   /** The SHUTDOWN procedure (§9.2): what is queued is still delivered. */
   shutdown(now: Instant): void {
-    if (this.#state === 'established') {
-      this.#state = 'shutdown-pending';
-      this.#advanceShutdown(now);
-    } else if (this.#state !== 'closed' && !this.#state.startsWith('shutdown')) this.abort('shutdown before the association was up');
+    if (this.#tcb.state === 'established') this.#shutdown.begin(now);
+    else if (this.#tcb.state === 'cookie-wait' || this.#tcb.state === 'cookie-echoed') this.abort('shutdown before the association was up');
   }
 
   /** Ends the association at once with an ABORT (§9.1); everything queued is thrown away. */
   abort(reason: string): void {
     const packet = this.createAbort(reason);
-    this.#end();
-    if (packet) this.#packets.push(packet);
+    this.#tcb.end();
+    if (packet) this.#tcb.packets.push(packet);
   }
 
   /**
@@ -286,579 +177,440 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
    * nothing to abort then (§9.1).
    */
   createAbort(reason: string): Uint8Array | undefined {
-    if (this.#remoteTag === 0) return undefined;
-    const cause = encodeUserInitiatedAbort(reason, this.#maxPacket - COMMON_HEADER_LENGTH - CHUNK_HEADER_LENGTH - 8);
-    return this.#packetWith(this.#remoteTag, CHUNK_TYPE.abort, 0, cause);
+    const tcb = this.#tcb;
+    if (tcb.remoteTag === 0) return undefined;
+    const cause = encodeUserInitiatedAbort(reason, tcb.options.maxPacket - COMMON_HEADER_LENGTH - CHUNK_HEADER_LENGTH - 8);
+    return tcb.packetWith(tcb.remoteTag, CHUNK_TYPE.abort, 0, cause);
   }
 
   receive(bytes: Uint8Array, now: Instant): void {
-    const packet = decodePacket(bytes);
-    if (typeof packet === 'string') return this.discards.count(packet);
-    if (packet.sourcePort !== this.#remotePort || packet.destinationPort !== this.#localPort) return this.discards.count('wrong-port');
-    const [first] = packet.chunks;
-    if (first!.type === CHUNK_TYPE.init) {
+    const tcb = this.#tcb;
+    const problem = packetProblem(bytes, this.#handshake.extensions.zeroChecksum);
+    if (problem !== undefined) return tcb.discards.count(problem);
+    if (readUint16(bytes, 0) !== tcb.options.remotePort || readUint16(bytes, 2) !== tcb.options.localPort)
+      return tcb.discards.count('wrong-port');
+    const tag = readUint32(bytes, 4);
+    const type = bytes[COMMON_HEADER_LENGTH]!;
+    const firstEnd = COMMON_HEADER_LENGTH + readUint16(bytes, COMMON_HEADER_LENGTH + 2);
+    if (type === CHUNK_TYPE.init || tag === 0) {
       // §8.5.1 A: alone, and with a verification tag of zero.
-      if (packet.chunks.length > 1 || packet.verificationTag !== 0) return this.discards.count('init-not-alone');
-      return this.#onInit(first!, now);
+      if (type !== CHUNK_TYPE.init || tag !== 0 || padded(firstEnd) < bytes.length) return tcb.discards.count('init-not-alone');
+      return this.#handshake.onInit(bytes.subarray(COMMON_HEADER_LENGTH + CHUNK_HEADER_LENGTH, firstEnd), now);
     }
-    if (!this.#hasValidTag(packet.verificationTag, first!)) return this.discards.count('wrong-verification-tag');
-    if (this.#ended) return this.#onPacketAfterEnd(first!, packet.verificationTag);
-    let hasData = false;
-    for (const chunk of packet.chunks) {
-      if (chunk.type === CHUNK_TYPE.data) hasData = true;
-      if (!this.#onChunk(chunk, now)) break;
+    if (type === CHUNK_TYPE.cookieEcho && !tcb.ended) {
+      // The tag is the cookie's business: after a restart it is not ours (§5.2.4).
+      if (!this.#handshake.onCookieEcho(bytes.subarray(COMMON_HEADER_LENGTH + CHUNK_HEADER_LENGTH, firstEnd), tag, now)) return;
+      return this.#onChunks(bytes, padded(firstEnd), now);
     }
-    if (hasData) this.#scheduleSack(now);
-    if (!this.#ended) this.#advanceShutdown(now);
+    if (tcb.ended || tcb.state === 'closed') return this.#onOutOfTheBlue(bytes, tag);
+    if (!this.#hasValidTag(tag, type, bytes[COMMON_HEADER_LENGTH + 1]!)) return tcb.discards.count('wrong-verification-tag');
+    this.#onChunks(bytes, COMMON_HEADER_LENGTH, now);
   }
 
   handleTimeout(now: Instant): void {
-    if (this.#timers.expire('t1-init', now)) this.#retryHandshake(() => this.#sendInit(now));
-    if (this.#timers.expire('t1-cookie', now)) this.#retryHandshake(() => this.#sendCookieEcho(now));
-    if (this.#timers.expire('t2-shutdown', now) && this.#countError()) this.#sendShutdown(now);
-    if (this.#timers.expire('t3-rtx', now)) this.#onRetransmissionTimeout(now);
-    if (this.#timers.expire('reconfig', now) && this.#countError()) {
-      this.#rto.backOff();
-      this.#streamReset?.retransmit();
-      this.#timers.start('reconfig', now + this.#rto.value);
-    }
-    if (this.#timers.expire('sack', now)) this.#sackPending = 'now';
-    if (this.#timers.expire('heartbeat', now)) this.#sendHeartbeat(now);
+    const tcb = this.#tcb;
+    const { timers, sender } = tcb;
+    this.#handshake.handleTimeout(now);
+    this.#shutdown.handleTimeout(now);
+    this.#heartbeat.handleTimeout(now);
+    this.#pathMtu.handleTimeout(now);
+    if (timers.expire('sack', now)) tcb.peer?.receiver.acknowledgeNow();
+    if (timers.expire('loss-detection', now)) sender.onLossTimer(now);
+    if (timers.expire('tail-loss-probe', now)) sender.onProbeTimer();
+    if (timers.expire('reconfig', now)) this.#onReconfigurationTimeout(now);
+    if (timers.expire('t3-rtx', now)) this.#onRetransmissionTimeout(now);
+    if (!tcb.ended) this.#shutdown.advance(now);
   }
 
   nextTimeout(): Instant {
-    return this.#timers.next();
+    return this.#tcb.timers.next();
   }
 
   pollEvent(): SctpEvent | undefined {
-    return this.#events.shift();
+    const event = this.#tcb.events.shift();
+    if (event !== undefined) return event;
+    const change = this.#tcb.queue.pollBufferedAmount();
+    return change && { type: 'buffered-amount', streamId: change.streamId, amount: change.amount };
   }
 
-  /** Builds the next packet: control chunks, the SACK, retransmissions, then new data (§6.10 bundling). */
+  /** Builds the next packet: the cookie, control chunks, the SACK, lost data, new data (§6.10 bundling). */
   pollTransmit(now: Instant): Uint8Array | undefined {
-    const whole = this.#packets.shift();
-    if (whole !== undefined || this.#ended) return whole;
-    if (!this.#hasSomethingToSend()) return undefined;
-    const packet = new PacketBuilder(this.#localPort, this.#remotePort, this.#remoteTag, this.#arena.allocate(this.#maxPacket));
-    for (let chunk = this.#control.peek(); chunk && packet.room >= CHUNK_HEADER_LENGTH + chunk.value.length; chunk = this.#control.peek()) {
-      packet.addChunk(chunk.type, chunk.flags, chunk.value);
-      this.#control.shift();
+    const tcb = this.#tcb;
+    if (tcb.packets.length > 0) return tcb.packets.shift();
+    if (tcb.ended || tcb.remoteTag === 0) return undefined;
+    const withCookie = this.#handshake.isCookieEchoDue;
+    const mayHaveData = withCookie || this.#maySendData();
+    const isDataReady = mayHaveData && tcb.sender.isReady(now);
+    const sackDue = tcb.peer?.receiver.sackDue ?? 'no';
+    if (!withCookie && !isDataReady && sackDue !== 'now' && tcb.control.length === 0) return this.#pathMtu.takeProbe();
+    const { builder } = tcb;
+    builder.begin(tcb.remoteTag, tcb.maxPacket);
+    const cookie = this.#handshake.takeCookieEcho();
+    if (cookie !== undefined) builder.addChunk(CHUNK_TYPE.cookieEcho, 0, cookie);
+    this.#addControl();
+    if (sackDue === 'now' || (sackDue === 'delayed' && isDataReady)) tcb.peer!.receiver.addSack(builder);
+    if (isDataReady) {
+      tcb.sender.addTo(builder, now);
+      this.#sendStreamReset(now);
     }
-    const sackedOnly = packet.isEmpty;
-    if (this.#canSendData()) this.#addData(packet, now);
-    if (this.#sackPending === 'now' && sackedOnly && packet.isEmpty) this.#addSack(packet);
-    if (packet.isEmpty) return undefined;
-    return packet.finish();
+    if (builder.isEmpty) return undefined;
+    return builder.finish(withCookie || tcb.peer?.extensions.zeroChecksum !== true || !tcb.options.zeroChecksum);
   }
 
-  #hasSomethingToSend(): boolean {
-    if (this.#control.length > 0 || this.#sackPending === 'now') return true;
-    return this.#canSendData() && (this.#forwardPending || this.#outstanding.hasRetransmissions || !this.#sendQueue.isEmpty);
-  }
-
-  #canSendData(): boolean {
-    return this.#state === 'established' || this.#state === 'shutdown-pending' || this.#state === 'shutdown-received';
-  }
-
-  // Sending ----------------------------------------------------------------------------------------------------------
-
-  /** A SACK first, if one is due and data goes with it; then FORWARD TSN, lost chunks, new chunks (§6.1). */
-  #addData(packet: PacketBuilder, now: Instant): void {
-    if (this.#forwardPending) this.#addForwardTsn(packet);
-    if (this.#sackPending !== 'no' && (this.#outstanding.hasRetransmissions || this.#canSendNew() || this.#sackPending === 'now'))
-      this.#addSack(packet);
-    const maxData = (): number => packet.room - CHUNK_HEADER_LENGTH - DATA_HEADER_LENGTH;
-    while (this.#outstanding.hasRetransmissions && this.#outstanding.bytesInFlight < this.#congestion.window) {
-      const chunk = this.#outstanding.nextRetransmission(maxData(), now);
-      if (chunk === undefined) break;
-      this.#addDataChunk(packet, chunk, now);
-    }
-    if (this.#outstanding.hasRetransmissions) return;
-    while (this.#canSendNew() && this.#worthBeginning(maxData(), packet)) {
-      const fragment = this.#sendQueue.next(maxData(), now);
-      if (fragment === undefined) break;
-      this.#addDataChunk(packet, this.#outstanding.add(fragment, now), now);
-    }
-    this.#sendStreamReset(now);
-  }
-
-  /** The congestion window has room, and so has the peer; one chunk may probe a closed receive window (§6.1 A, B). */
-  #canSendNew(): boolean {
-    if (this.#sendQueue.isEmpty || this.#outstanding.hasRetransmissions) return false;
-    if (this.#outstanding.bytesInFlight >= this.#congestion.window) return false;
-    return this.#peerWindow > 0 || this.#outstanding.bytesInFlight === 0;
-  }
-
-  /** A short first fragment at the end of a packet would only make more packets. */
-  #worthBeginning(room: number, packet: PacketBuilder): boolean {
-    return packet.isEmpty || room >= Math.min(this.#sendQueue.nextLength, 256);
-  }
-
-  #addDataChunk(packet: PacketBuilder, { tsn, flags, message, data }: OutstandingChunk, now: Instant): void {
-    const offset = packet.beginChunk(CHUNK_TYPE.data, flags, DATA_HEADER_LENGTH + data.length);
-    const { bytes } = packet;
-    writeUint32(bytes, offset, tsn);
-    writeUint16(bytes, offset + 4, message.streamId);
-    writeUint16(bytes, offset + 6, message.unordered ? 0 : message.streamSequence);
-    writeUint32(bytes, offset + 8, message.ppid);
-    bytes.set(data, offset + DATA_HEADER_LENGTH);
-    this.#peerWindow = Math.max(this.#peerWindow - data.length, 0);
-    if (!this.#timers.isRunning('t3-rtx')) this.#timers.start('t3-rtx', now + this.#rto.value); // §6.3.2 R1
-  }
-
-  #addSack(packet: PacketBuilder): void {
-    const tracker = this.#tracker!;
-    const gaps = tracker.gaps.slice(0, Math.max(Math.floor((packet.room - CHUNK_HEADER_LENGTH - 12) / 4), 0));
-    const offset = packet.beginChunk(CHUNK_TYPE.sack, 0, 12 + gaps.length * 4);
-    const { bytes } = packet;
-    writeUint32(bytes, offset, tracker.cumulativeTsn);
-    writeUint32(bytes, offset + 4, Math.max(this.#receiveBuffer - this.#reassembly.bufferedBytes, 0));
-    writeUint16(bytes, offset + 8, gaps.length);
-    writeUint16(bytes, offset + 10, 0);
-    gaps.forEach(({ start, end }, index) => {
-      writeUint16(bytes, offset + 12 + index * 4, start);
-      writeUint16(bytes, offset + 14 + index * 4, end);
-    });
-    this.#sackPending = 'no';
-    this.#packetsSinceSack = 0;
-    this.#timers.stop('sack');
-  }
-
-  #addForwardTsn(packet: PacketBuilder): void {
-    this.#forwardPending = false;
-    const point = this.#outstanding.forwardPoint();
-    if (point !== undefined && this.#peerForwardTsn) packet.addChunk(CHUNK_TYPE.forwardTsn, 0, encodeForwardTsn(point));
-  }
-
-  #sendStreamReset(now: Instant): void {
-    if (this.#streamReset?.sendPending()) this.#timers.start('reconfig', now + this.#rto.value);
-  }
-
-  #sendControl(type: number, value: Uint8Array = new Uint8Array(0), flags: number = 0): void {
-    this.#control.push({ type, flags, value });
-  }
-
-  /** A packet with one chunk, made now: its tag may not be that of the association. */
-  #packetWith(tag: number, type: number, flags: number, value: Uint8Array): Uint8Array {
-    const packet = new PacketBuilder(this.#localPort, this.#remotePort, tag, new Uint8Array(this.#maxPacket));
-    packet.addChunk(type, flags, value);
-    return packet.finish();
-  }
-
-  // Handshake (§5.1) -------------------------------------------------------------------------------------------------
-
-  #localInit(initiateTag: number): Init {
+  /** What does not hold of RFC 9260's state machine: for tests; see `association-invariants.ts`. */
+  inspect(): {
+    readonly state: AssociationState;
+    readonly timers: readonly string[];
+    readonly hasPeer: boolean;
+    readonly isDone: boolean;
+    readonly heldBytes: number;
+    readonly receiveBuffer: number;
+    readonly inconsistencies: readonly string[];
+  } {
+    const { state, timers, peer, sender, options } = this.#tcb;
     return {
-      initiateTag,
-      receiverWindow: this.#receiveBuffer,
-      outboundStreams: this.#streams,
-      inboundStreams: this.#streams,
-      initialTsn: this.#localInitialTsn,
-      forwardTsn: true,
-      reConfig: true,
+      state,
+      timers: timers.running(),
+      hasPeer: peer !== undefined,
+      isDone: sender.isDone,
+      heldBytes: peer?.receiver.bufferedBytes ?? 0,
+      receiveBuffer: options.receiveBuffer,
+      inconsistencies: this.#tcb.ended ? [] : sender.inconsistencies(),
     };
   }
 
-  #sendInit(now: Instant): void {
-    this.#packets.push(this.#packetWith(0, CHUNK_TYPE.init, 0, encodeInit(this.#localInit(this.#localTag))));
-    this.#timers.start('t1-init', now + this.#rto.value);
+  #maySendData(): boolean {
+    const { state } = this.#tcb;
+    return state === 'established' || state === 'shutdown-pending' || state === 'shutdown-received';
   }
 
-  #sendCookieEcho(now: Instant): void {
-    this.#packets.push(this.#packetWith(this.#remoteTag, CHUNK_TYPE.cookieEcho, 0, this.#cookieEcho!));
-    this.#timers.start('t1-cookie', now + this.#rto.value);
-  }
-
-  #retryHandshake(send: () => void): void {
-    this.#initAttempts += 1;
-    if (this.#initAttempts > this.#maxInitRetransmits) return this.#fail('the peer does not answer');
-    this.#rto.backOff();
-    send();
-  }
-
-  /** Answers statelessly, also while a handshake of our own is under way (§5.2.1). */
-  #onInit(chunk: Chunk, now: Instant): void {
-    const init = decodeInit(chunk.value);
-    if (init === undefined) return this.discards.count('malformed-init');
-    // Inside DTLS nobody else can begin again: a late INIT of this association, or of one that we ended.
-    if (this.#ended || (this.#state !== 'closed' && this.#state !== 'cookie-wait' && this.#state !== 'cookie-echoed'))
-      return this.discards.count('unexpected-chunk');
-    const cookie = this.#cookies.bake(
-      {
-        localTag: this.#localTag,
-        remoteTag: init.initiateTag,
-        localInitialTsn: this.#localInitialTsn,
-        remoteInitialTsn: init.initialTsn,
-        remoteWindow: init.receiverWindow,
-        outboundStreams: Math.min(this.#streams, init.inboundStreams),
-        inboundStreams: Math.min(this.#streams, init.outboundStreams),
-        forwardTsn: init.forwardTsn,
-        reConfig: init.reConfig,
-      },
-      now,
-    );
-    this.#packets.push(
-      this.#packetWith(init.initiateTag, CHUNK_TYPE.initAck, 0, encodeInit({ ...this.#localInit(this.#localTag), cookie })),
-    );
-  }
-
-  #onInitAck(chunk: Chunk, now: Instant): void {
-    if (this.#state !== 'cookie-wait') return this.discards.count('unexpected-chunk'); // §5.2.3
-    const init = decodeInit(chunk.value);
-    if (init?.cookie === undefined) return this.discards.count('malformed-init');
-    this.#adopt({
-      localTag: this.#localTag,
-      remoteTag: init.initiateTag,
-      localInitialTsn: this.#localInitialTsn,
-      remoteInitialTsn: init.initialTsn,
-      remoteWindow: init.receiverWindow,
-      outboundStreams: Math.min(this.#streams, init.inboundStreams),
-      inboundStreams: Math.min(this.#streams, init.outboundStreams),
-      forwardTsn: init.forwardTsn,
-      reConfig: init.reConfig,
-    });
-    this.#cookieEcho = init.cookie.slice();
-    this.#timers.stop('t1-init');
-    this.#initAttempts = 0;
-    this.#state = 'cookie-echoed';
-    this.#sendCookieEcho(now);
-  }
-
-  #onCookieEcho(chunk: Chunk, now: Instant): void {
-    const cookie = this.#cookies.open(chunk.value, now);
-    if (cookie === 'forged') return this.discards.count('forged-cookie');
-    if (cookie === 'stale') {
-      this.#sendControl(CHUNK_TYPE.error, encodeCause(CAUSE.staleCookie, new Uint8Array(4)));
-      return this.discards.count('stale-cookie');
+  #addControl(): void {
+    const { control, builder } = this.#tcb;
+    for (let chunk = control.peek(); chunk !== undefined; chunk = control.peek()) {
+      if (builder.room < CHUNK_HEADER_LENGTH + chunk.value.length && !builder.isEmpty) break;
+      builder.addChunk(chunk.type, chunk.flags, chunk.value);
+      control.shift();
     }
-    const isNew = this.#state === 'closed' || this.#state === 'cookie-wait' || this.#state === 'cookie-echoed';
-    // §5.2.4: both tags are ours (D), or only the local one and the peer has begun again meanwhile (B).
-    if (!isNew && cookie.remoteTag !== this.#remoteTag) return this.discards.count('cookie-for-another-association');
-    if (isNew) {
-      if (cookie.remoteTag !== this.#remoteTag) this.#adopt(cookie);
-      this.#establish(now);
-    }
-    this.#sendControl(CHUNK_TYPE.cookieAck);
   }
+
+  // The handshake's results ------------------------------------------------------------------------------------------
 
   /** Takes over what the peer's INIT or INIT ACK said. */
-  #adopt(peer: CookieContents): void {
-    this.#remoteTag = peer.remoteTag;
-    this.#peerWindow = peer.remoteWindow;
-    this.#peerForwardTsn = peer.forwardTsn;
-    this.#peerReConfig = peer.reConfig;
-    this.#outboundStreams = peer.outboundStreams;
-    this.#inboundStreams = peer.inboundStreams;
-    this.#congestion = new CongestionControl(this.#maxPacket, peer.remoteWindow);
-    this.#tracker = new DataTracker(peer.remoteInitialTsn);
-    this.#streamReset = new StreamReset(this.#localInitialTsn, peer.remoteInitialTsn, {
-      isIdle: (streamId) => this.#sendQueue.isIdle(streamId),
-      lastAssignedTsn: () => this.#outstanding.lastAssignedTsn,
-      send: (parameter) => this.#sendControl(CHUNK_TYPE.reConfig, parameter),
+  #adopt(cookie: CookieContents): void {
+    const tcb = this.#tcb;
+    const { extensions } = cookie;
+    const interleaving = extensions.interleaving && tcb.options.interleaving;
+    tcb.remoteTag = cookie.remoteTag;
+    tcb.outboundStreams = cookie.outboundStreams;
+    tcb.inboundStreams = cookie.inboundStreams;
+    tcb.queue.discardBeyond(cookie.outboundStreams);
+    tcb.sender.configure({ window: cookie.remoteWindow, interleaving, forwardTsn: extensions.forwardTsn });
+    const { receiveBuffer, maxMessageSize } = tcb.options;
+    const receiver = new DataReceiver({
+      initialTsn: cookie.remoteInitialTsn,
+      inboundStreams: cookie.inboundStreams,
+      interleaving,
+      receiveBuffer,
+      maxMessageSize,
+      timers: tcb.timers,
+      discards: tcb.discards,
+      deliver: (streamId, ppid, data) => tcb.events.push({ type: 'message', streamId, ppid, data }),
+      onMessageTooLarge: (streamId) => tcb.events.push({ type: 'message-too-large', streamId }),
+    });
+    tcb.peer = { extensions, receiver, streamReset: this.#newStreamReset(cookie, receiver) };
+  }
+
+  #newStreamReset({ localInitialTsn, remoteInitialTsn, inboundStreams }: CookieContents, receiver: DataReceiver): StreamReset {
+    const tcb = this.#tcb;
+    return new StreamReset(localInitialTsn, remoteInitialTsn, inboundStreams, {
+      isIdle: (streamId) => tcb.queue.isIdle(streamId),
+      lastAssignedTsn: () => tcb.sender.lastAssignedTsn,
+      send: (parameter) => tcb.sendControl(CHUNK_TYPE.reConfig, parameter),
       onOutgoingReset: (streamIds, performed) => {
-        for (const id of streamIds) this.#sendQueue.reset(id);
-        this.#events.push({ type: 'outgoing-streams-reset', streamIds, performed });
+        for (const id of streamIds) tcb.queue.reset(id, performed);
+        tcb.events.push({ type: 'outgoing-streams-reset', streamIds, performed });
       },
       onIncomingReset: (streamIds) => {
-        this.#reassembly.resetStreams(streamIds);
-        this.#events.push({ type: 'incoming-streams-reset', streamIds });
+        receiver.resetStreams(streamIds);
+        tcb.events.push({ type: 'incoming-streams-reset', streamIds });
       },
+      onDeferred: (lastTsn, streamIds) => receiver.deferReset(lastTsn, streamIds),
     });
   }
 
   #establish(now: Instant): void {
-    this.#timers.stop('t1-init');
-    this.#timers.stop('t1-cookie');
-    this.#cookieEcho = undefined;
-    this.#errors = 0;
-    this.#state = 'established';
-    this.#timers.start('heartbeat', now + HEARTBEAT_INTERVAL);
-    this.#events.push({ type: 'connected', outboundStreams: this.#outboundStreams, inboundStreams: this.#inboundStreams });
+    const tcb = this.#tcb;
+    tcb.errors = 0;
+    tcb.state = 'established';
+    tcb.events.push({ type: 'connected', outboundStreams: tcb.outboundStreams, inboundStreams: tcb.inboundStreams });
+    this.#heartbeat.start(now);
+    this.#pathMtu.start(now);
+    if (this.#earlyResets.length > 0) this.#requestReset(this.#earlyResets.splice(0), now);
+  }
+
+  /** §5.2.4 action A: like an ABORT and a new association, but for the news of it. */
+  #restart(cookie: CookieContents, now: Instant): void {
+    const tcb = this.#tcb;
+    tcb.timers.stopAll();
+    tcb.control.clear();
+    tcb.queue.clear();
+    tcb.localTag = cookie.localTag;
+    tcb.localInitialTsn = cookie.localInitialTsn;
+    tcb.rto.reset();
+    tcb.errors = 0;
+    tcb.sender = newSender(tcb);
+    this.#adopt(cookie);
+    tcb.state = 'established';
+    tcb.events.push({ type: 'restarted' });
+    this.#heartbeat.start(now);
+    this.#pathMtu.start(now);
   }
 
   // Receiving --------------------------------------------------------------------------------------------------------
 
   /** §8.5.1: the tag is ours; ABORT and SHUTDOWN COMPLETE may reflect the peer's instead, with the T bit. */
-  #hasValidTag(tag: number, { type, flags }: Chunk): boolean {
-    const reflected = (type === CHUNK_TYPE.abort || type === CHUNK_TYPE.shutdownComplete) && (flags & 1) === 1;
-    return reflected ? tag === this.#remoteTag && tag !== 0 : tag === this.#localTag;
+  #hasValidTag(tag: number, type: number, flags: number): boolean {
+    const { localTag, remoteTag } = this.#tcb;
+    const isReflected = (type === CHUNK_TYPE.abort || type === CHUNK_TYPE.shutdownComplete) && (flags & 1) === 1;
+    return isReflected ? tag === remoteTag && tag !== 0 : tag === localTag;
+  }
+
+  #onChunks(bytes: Uint8Array, start: number, now: Instant): void {
+    const tcb = this.#tcb;
+    let hasData = false;
+    for (let offset = start; offset < bytes.length && !tcb.ended; ) {
+      const type = bytes[offset]!;
+      const flags = bytes[offset + 1]!;
+      const end = offset + readUint16(bytes, offset + 2);
+      if (type === CHUNK_TYPE.data || type === CHUNK_TYPE.iData)
+        hasData = this.#onData(bytes, type, flags, offset + CHUNK_HEADER_LENGTH, end) || hasData;
+      else if (!this.#onChunk(type, flags, bytes.subarray(offset + CHUNK_HEADER_LENGTH, end), now)) break;
+      offset = padded(end);
+    }
+    if (tcb.ended) return;
+    if (hasData) {
+      tcb.peer!.receiver.onPacketWithData(now);
+      tcb.peer!.streamReset.onCumulativeTsn(tcb.peer!.receiver.cumulativeTsn);
+      this.#shutdown.onDataWhileSent(now);
+    }
+    if (this.#causes.length > 0) this.#sendError();
+    this.#shutdown.advance(now);
   }
 
   /** @returns whether to go on with the packet */
-  #onChunk(chunk: Chunk, now: Instant): boolean {
-    switch (chunk.type) {
-      case CHUNK_TYPE.data:
-        return this.#onData(chunk);
+  #onChunk(type: number, flags: number, value: Uint8Array, now: Instant): boolean {
+    const tcb = this.#tcb;
+    switch (type) {
       case CHUNK_TYPE.sack:
-        return this.#onSack(chunk, now);
-      case CHUNK_TYPE.initAck:
-        this.#onInitAck(chunk, now);
-        return false; // §6.10: alone in its packet
-      case CHUNK_TYPE.cookieEcho:
-        this.#onCookieEcho(chunk, now);
+        this.#onSack(decodeSack(value), now);
         return true;
+      case CHUNK_TYPE.initAck:
+        this.#handshake.onInitAck(value, now);
+        return false; // §6.10: alone in its packet
       case CHUNK_TYPE.cookieAck:
-        if (this.#state === 'cookie-echoed') this.#establish(now);
+        this.#handshake.onCookieAck(now);
         return true;
       case CHUNK_TYPE.heartbeat:
-        this.#sendControl(CHUNK_TYPE.heartbeatAck, chunk.value.slice());
+        // §8.3; not before there is a verification tag for the answer
+        if (tcb.remoteTag !== 0) tcb.sendControl(CHUNK_TYPE.heartbeatAck, value.slice());
         return true;
       case CHUNK_TYPE.heartbeatAck:
-        return this.#onHeartbeatAck(chunk, now);
+        if (!this.#pathMtu.onHeartbeatAck(value, now) && !this.#heartbeat.onAck(value, now)) tcb.discards.count('unexpected-chunk');
+        return true;
       case CHUNK_TYPE.abort:
-        return this.#onAbort(chunk);
+        return this.#onAbort(value);
       case CHUNK_TYPE.error:
-        return this.#onError(chunk);
+        this.#handshake.onError(value, now);
+        return true;
       case CHUNK_TYPE.shutdown:
+        this.#shutdown.onShutdown(value, (cumulativeTsn) => this.#acknowledge(cumulativeTsn, now), now);
+        return true;
       case CHUNK_TYPE.shutdownAck:
+        this.#shutdown.onShutdownAck();
+        return true;
       case CHUNK_TYPE.shutdownComplete:
-        return this.#onShutdownChunk(chunk, now);
+        this.#shutdown.onShutdownComplete();
+        return true;
       case CHUNK_TYPE.reConfig:
-        return this.#onReConfig(chunk, now);
+        this.#onReConfig(value, now);
+        return true;
       case CHUNK_TYPE.forwardTsn:
-        return this.#onForwardTsn(chunk);
+      case CHUNK_TYPE.iForwardTsn:
+        this.#onForwardTsn(type, value);
+        return true;
+      case CHUNK_TYPE.pad:
+        return true;
+      case CHUNK_TYPE.init:
+      case CHUNK_TYPE.cookieEcho:
+        tcb.discards.count('unexpected-chunk'); // only first in a packet (§6.10)
+        return false;
       default:
-        return this.#onUnknownChunk(chunk);
+        return this.#onUnknownChunk(type, flags, value);
     }
   }
 
-  #onData(chunk: Chunk): boolean {
-    const tracker = this.#tracker;
-    if (
-      tracker === undefined ||
-      this.#state === 'cookie-wait' ||
-      this.#state === 'shutdown-received' ||
-      this.#state === 'shutdown-ack-sent'
-    ) {
-      this.discards.count('unexpected-chunk');
-      return true;
-    }
-    const data = decodeData(chunk.flags, chunk.value);
-    if (data === undefined) {
-      this.#violation('a DATA chunk without user data'); // §6.2
+  /** @returns whether there is something to acknowledge */
+  #onData(bytes: Uint8Array, type: number, flags: number, start: number, end: number): boolean {
+    const tcb = this.#tcb;
+    const { peer, state } = tcb;
+    // §6: data is received in these states only.
+    if (peer === undefined || (state !== 'established' && state !== 'shutdown-pending' && state !== 'shutdown-sent')) {
+      tcb.discards.count('unexpected-chunk');
       return false;
     }
-    const classification = tracker.classify(data.tsn);
-    if (classification !== 'new') {
-      this.discards.count(classification === 'duplicate' ? 'duplicate-data' : 'data-out-of-window');
-      this.#sackPending = 'now';
-    } else if (this.#reassembly.bufferedBytes + data.data.length > this.#receiveBuffer && !(data.begin && data.end)) {
-      // The window was closed: a peer that respects it sends this again later (§6.2).
-      this.discards.count('receive-buffer-full');
-      if (this.#reassembly.bufferedBytes >= this.#receiveBuffer && tracker.gaps.length === 0)
-        this.#violation('a message larger than the receive window');
-    } else {
-      tracker.add(data.tsn);
-      if (data.streamId >= this.#inboundStreams) this.discards.count('invalid-stream');
-      else this.#reassembly.add(data);
-      if (data.immediate || tracker.gaps.length > 0) this.#sackPending = 'now';
-      this.#streamReset!.onCumulativeTsn(tracker.cumulativeTsn);
+    if ((type === CHUNK_TYPE.iData) !== this.#usesInterleaving) {
+      tcb.violation('DATA and I-DATA are mixed'); // RFC 8260 §2.2.1
+      return false;
     }
-    return !this.#ended;
+    const outcome = peer.receiver.onData(bytes, flags, start, end);
+    if (outcome === 'no-user-data')
+      tcb.abortWith(encodeCause(CAUSE.noUserData, bytes.slice(start, start + 4)), CAUSE.noUserData, 'a DATA chunk without user data');
+    else if (outcome === 'invalid-stream')
+      this.#report(CAUSE.invalidStreamIdentifier, Uint8Array.of(bytes[start + 4]!, bytes[start + 5]!, 0, 0));
+    return true;
   }
 
-  /** §6.2: every second packet at least, and within 200 ms. */
-  #scheduleSack(now: Instant): void {
-    if (this.#tracker === undefined || this.#ended) return;
-    this.#packetsSinceSack += 1;
-    if (this.#packetsSinceSack >= 2 || this.#state === 'shutdown-sent') this.#sackPending = 'now';
-    if (this.#sackPending === 'now') return;
-    this.#sackPending = 'delayed';
-    if (!this.#timers.isRunning('sack')) this.#timers.start('sack', now + SACK_DELAY);
+  get #usesInterleaving(): boolean {
+    return this.#tcb.peer?.extensions.interleaving === true && this.#tcb.options.interleaving;
   }
 
-  #onSack(chunk: Chunk, now: Instant): boolean {
-    const sack = this.#tracker && decodeSack(chunk.value);
-    const inFlightBefore = this.#outstanding.bytesInFlight;
-    const outcome = sack && this.#outstanding.onSack(sack, now);
-    if (sack === undefined || outcome === undefined) {
-      this.discards.count('bad-sack');
-      return true;
+  #onSack(sack: Sack | undefined, now: Instant): boolean {
+    const tcb = this.#tcb;
+    const isProgress = sack && tcb.peer && tcb.sender.onSack(sack, now);
+    if (isProgress === undefined) {
+      tcb.discards.count('bad-sack');
+      return false;
     }
-    this.#peerWindow = Math.max(sack.receiverWindow - this.#outstanding.bytesInFlight, 0);
-    if (outcome.roundTrip !== undefined) this.#rto.measure(outcome.roundTrip);
-    if (outcome.bytesAcknowledged > 0) this.#errors = 0;
-    if (outcome.cumulativeAdvanced) {
-      this.#congestion.onAcknowledged(sack.cumulativeTsn, outcome.bytesAcknowledged, inFlightBefore, this.#outstanding.isEmpty);
-      // §6.3.2 R3: restart for the earliest chunk that is still out; R2: none, stop.
-      if (this.#outstanding.isEmpty) this.#timers.stop('t3-rtx');
-      else this.#timers.start('t3-rtx', now + this.#rto.value);
-    }
-    if (outcome.fastRetransmit) this.#congestion.onFastRetransmit(this.#outstanding.lastAssignedTsn);
-    if (this.#outstanding.forwardPoint() !== undefined) this.#forwardPending = true;
+    // §6.1 A: a peer whose window is closed, and says so, is not dead.
+    if (isProgress || sack!.receiverWindow === 0) tcb.errors = 0;
     this.#sendStreamReset(now);
+    return true;
+  }
+
+  /** A SHUTDOWN acknowledges too, and says nothing of the window. @returns false for a TSN that was never sent */
+  #acknowledge(cumulativeTsn: number, now: Instant): boolean {
+    const { sender } = this.#tcb;
+    if (((cumulativeTsn - sender.lastAssignedTsn) | 0) > 0) return false;
+    const { peerWindow, bytesInFlight } = sender.figures;
+    sender.onSack(
+      { cumulativeTsn, receiverWindow: peerWindow + bytesInFlight, gapCount: 0, duplicateCount: 0, value: new Uint8Array(0) },
+      now,
+    );
     return true;
   }
 
   /** §6.3.3. */
   #onRetransmissionTimeout(now: Instant): void {
-    if (this.#outstanding.isEmpty || !this.#countError()) return;
-    this.#congestion.onTimeout();
-    this.#rto.backOff();
-    this.#outstanding.retransmitAll(now);
-    if (this.#outstanding.forwardPoint() !== undefined) this.#forwardPending = true;
-    this.#timers.start('t3-rtx', now + this.#rto.value);
+    const tcb = this.#tcb;
+    const isUp = tcb.state !== 'cookie-echoed'; // the handshake counts its own
+    if (!tcb.sender.hasOutstanding || (isUp && !tcb.countError())) return;
+    tcb.sender.onTimeout(now);
+    this.#pathMtu.onTimeouts(tcb.sender.timeouts, now);
   }
 
-  #onReConfig(chunk: Chunk, now: Instant): boolean {
-    if (this.#streamReset === undefined || this.#state === 'cookie-wait') this.discards.count('unexpected-chunk');
-    else if (this.#streamReset.receive(chunk.value, this.#tracker!.cumulativeTsn)) {
-      this.#timers.stop('reconfig');
-      this.#errors = 0;
-      this.#sendStreamReset(now);
-    }
-    return true;
+  #onForwardTsn(type: number, value: Uint8Array): void {
+    const { peer, discards } = this.#tcb;
+    if (peer === undefined || (type === CHUNK_TYPE.iForwardTsn) !== this.#usesInterleaving || !peer.receiver.onForwardTsn(value))
+      discards.count('bad-forward-tsn');
+    else peer.streamReset.onCumulativeTsn(peer.receiver.cumulativeTsn);
   }
 
-  /** RFC 3758 §3.6. */
-  #onForwardTsn(chunk: Chunk): boolean {
-    const forward = decodeForwardTsn(chunk.value);
-    // Further ahead than any window: nobody has sent that much.
-    if (forward === undefined || this.#tracker === undefined || this.#tracker.classify(forward.cumulativeTsn) === 'out-of-window') {
-      this.discards.count('unexpected-chunk');
-      return true;
-    }
-    this.#tracker.skipTo(forward.cumulativeTsn);
-    this.#reassembly.forwardTo(forward.cumulativeTsn, forward.skipped);
-    this.#streamReset!.onCumulativeTsn(this.#tracker.cumulativeTsn);
-    this.#sackPending = 'now';
-    return true;
-  }
-
-  #sendHeartbeat(now: Instant): void {
-    if (this.#state !== 'established') return;
-    if (this.#outstanding.isEmpty) {
-      if (this.#heartbeatSentAt > 0 && !this.#countError()) return;
-      this.#heartbeatSentAt = now;
-      const value = new Uint8Array(8);
-      writeUint16(value, 0, 1); // Heartbeat Info (§3.3.5): opaque to the peer
-      writeUint16(value, 2, 8);
-      writeUint32(value, 4, Math.floor(now) >>> 0);
-      this.#sendControl(CHUNK_TYPE.heartbeat, value);
-    }
-    this.#timers.start('heartbeat', now + HEARTBEAT_INTERVAL);
-  }
-
-  #onHeartbeatAck({ value }: Chunk, now: Instant): boolean {
-    if (this.#heartbeatSentAt === 0 || value.length < 8 || readUint32(value, 4) !== Math.floor(this.#heartbeatSentAt) >>> 0) {
-      this.discards.count('unexpected-chunk');
-      return true;
-    }
-    this.#rto.measure(now - this.#heartbeatSentAt);
-    this.#heartbeatSentAt = 0;
-    this.#errors = 0;
-    return true;
-  }
-
-  #onError({ value }: Chunk): boolean {
-    // A stale cookie (§5.2.6): begin again, with a new one.
-    if (this.#state === 'cookie-echoed' && decodeCause(value)?.code === CAUSE.staleCookie) {
-      this.#timers.stop('t1-cookie');
-      this.#state = 'cookie-wait';
-      this.#timers.start('t1-init', 0);
-    }
-    return true;
+  #onAbort(value: Uint8Array): false {
+    const cause = decodeCause(value);
+    this.#tcb.end();
+    this.#tcb.events.push({ type: 'aborted', code: cause?.code, reason: cause?.reason ?? '' });
+    return false;
   }
 
   /** §3.2: the two highest bits of the type say whether to go on, and whether to report. */
-  #onUnknownChunk({ type, flags, value }: Chunk): boolean {
-    this.discards.count('unknown-chunk');
+  #onUnknownChunk(type: number, flags: number, value: Uint8Array): boolean {
+    this.#tcb.discards.count('unknown-chunk');
     if ((type & 0x40) !== 0) {
-      const report = new Uint8Array(Math.min(value.length, 64) + 4);
-      report.set([type, flags, (value.length + 4) >>> 8, value.length + 4]);
-      report.set(value.subarray(0, 64), 4);
-      this.#sendControl(CHUNK_TYPE.error, encodeCause(CAUSE.unrecognizedChunk, report));
+      const report = new Uint8Array(Math.min(value.length, MAX_REPORTED) + CHUNK_HEADER_LENGTH);
+      report.set([type, flags, (value.length + CHUNK_HEADER_LENGTH) >>> 8, value.length + CHUNK_HEADER_LENGTH]);
+      report.set(value.subarray(0, MAX_REPORTED), CHUNK_HEADER_LENGTH);
+      this.#report(CAUSE.unrecognizedChunk, report);
     }
     return (type & 0x80) !== 0;
   }
 
-  // Ending (§9) ------------------------------------------------------------------------------------------------------
-
-  #onAbort({ value }: Chunk): boolean {
-    const cause = decodeCause(value);
-    this.#end();
-    this.#events.push({ type: 'aborted', code: cause?.code, reason: cause?.reason ?? '' });
-    return false;
+  /** One ERROR for a packet, however much is wrong with it. */
+  #report(code: number, information: Uint8Array): void {
+    this.#causes.push(encodeCause(code, information));
   }
 
-  #onShutdownChunk({ type, value }: Chunk, now: Instant): boolean {
-    if (type === CHUNK_TYPE.shutdown && this.#tracker !== undefined && this.#state !== 'cookie-wait') {
-      if (value.length === 4) this.#outstanding.onSack({ cumulativeTsn: readUint32(value, 0), receiverWindow: 0, gaps: [] }, now);
-      if (this.#state === 'established' || this.#state === 'shutdown-pending') this.#state = 'shutdown-received';
-      else if (this.#state === 'shutdown-sent') this.#enterShutdownAckSent(now); // both at once (§9.2)
-    } else if (type === CHUNK_TYPE.shutdownAck && (this.#state === 'shutdown-sent' || this.#state === 'shutdown-ack-sent')) {
-      const complete = this.#packetWith(this.#remoteTag, CHUNK_TYPE.shutdownComplete, 0, new Uint8Array(0));
-      this.#close();
-      this.#packets.push(complete);
-    } else if (type === CHUNK_TYPE.shutdownComplete && this.#state === 'shutdown-ack-sent') this.#close();
-    else this.discards.count('unexpected-chunk');
-    return !this.#ended;
-  }
-
-  /** Our SHUTDOWN COMPLETE was lost: the repeated SHUTDOWN ACK gets another, with the T bit (§8.4 rule 5). */
-  #onPacketAfterEnd({ type }: Chunk, tag: number): void {
-    this.discards.count('after-end');
-    if (type === CHUNK_TYPE.shutdownAck) this.#packets.push(this.#packetWith(tag, CHUNK_TYPE.shutdownComplete, 1, new Uint8Array(0)));
-  }
-
-  /** The next step, once everything sent is acknowledged. */
-  #advanceShutdown(now: Instant): void {
-    if (!this.#outstanding.isEmpty || !this.#sendQueue.isEmpty) return;
-    if (this.#state === 'shutdown-pending') {
-      this.#state = 'shutdown-sent';
-      this.#sendShutdown(now);
-    } else if (this.#state === 'shutdown-received') this.#enterShutdownAckSent(now);
-  }
-
-  #enterShutdownAckSent(now: Instant): void {
-    this.#state = 'shutdown-ack-sent';
-    this.#sendShutdown(now);
-  }
-
-  #sendShutdown(now: Instant): void {
-    if (this.#state === 'shutdown-ack-sent') this.#sendControl(CHUNK_TYPE.shutdownAck);
-    else {
-      const value = new Uint8Array(4);
-      writeUint32(value, 0, this.#tracker!.cumulativeTsn);
-      this.#sendControl(CHUNK_TYPE.shutdown, value);
+  #sendError(): void {
+    let length = 0;
+    const causes = this.#causes.filter((cause) => (length += cause.length) <= MAX_ERROR);
+    this.#causes = [];
+    const value = new Uint8Array(causes.reduce((sum, cause) => sum + cause.length, 0));
+    let offset = 0;
+    for (const cause of causes) {
+      value.set(cause, offset);
+      offset += cause.length;
     }
-    this.#timers.start('t2-shutdown', now + this.#rto.value);
+    this.#tcb.sendControl(CHUNK_TYPE.error, value);
   }
 
-  /** Counts a transmission without an answer (§8.1). @returns false when it was one too many and the association is over */
-  #countError(): boolean {
-    this.#errors += 1;
-    if (this.#errors <= this.#maxRetransmits) return true;
-    this.#fail('the peer does not answer');
-    return false;
+  /** §8.4: for no association, or for one that is over. Only sent when it makes the other side stop. */
+  #onOutOfTheBlue(bytes: Uint8Array, tag: number): void {
+    const tcb = this.#tcb;
+    tcb.discards.count('out-of-the-blue');
+    let answer: 'abort' | 'shutdown-complete' | undefined = 'abort';
+    for (let offset = COMMON_HEADER_LENGTH; offset < bytes.length; offset = padded(offset + readUint16(bytes, offset + 2))) {
+      const type = bytes[offset]!;
+      if (type === CHUNK_TYPE.shutdownAck) answer = 'shutdown-complete';
+      else if (
+        type === CHUNK_TYPE.abort ||
+        type === CHUNK_TYPE.shutdownComplete ||
+        type === CHUNK_TYPE.cookieAck ||
+        type === CHUNK_TYPE.error
+      )
+        return;
+    }
+    if (answer === 'shutdown-complete') tcb.sendPacket(tag, CHUNK_TYPE.shutdownComplete, 1);
+    else if (tcb.ended) tcb.sendPacket(tag, CHUNK_TYPE.abort, 1);
   }
 
-  #violation(text: string): void {
-    const information = Uint8Array.from(text, (character) => character.charCodeAt(0));
-    const packet = this.#packetWith(this.#remoteTag, CHUNK_TYPE.abort, 0, encodeCause(CAUSE.protocolViolation, information));
-    this.#fail(text);
-    this.#packets.push(packet);
+  // Stream reset (RFC 6525) ------------------------------------------------------------------------------------------
+
+  #requestReset(streamIds: readonly number[], now: Instant): void {
+    const { peer, queue, events } = this.#tcb;
+    if (peer?.extensions.reConfig === true) {
+      peer.streamReset.reset(streamIds);
+      this.#sendStreamReset(now);
+      return;
+    }
+    for (const id of streamIds) queue.reset(id, false);
+    events.push({ type: 'outgoing-streams-reset', streamIds, performed: false });
   }
 
-  #fail(reason: string): void {
-    this.#end();
-    this.#events.push({ type: 'failed', reason });
+  #sendStreamReset(now: Instant): void {
+    const { peer, timers, rto } = this.#tcb;
+    if (this.#maySendData() && peer?.streamReset.sendPending()) timers.start('reconfig', now + rto.value);
   }
 
-  #close(): void {
-    this.#end();
-    this.#events.push({ type: 'closed' });
+  #onReConfig(value: Uint8Array, now: Instant): void {
+    const { peer, timers, discards, state } = this.#tcb;
+    if (peer === undefined || state === 'cookie-wait' || state === 'cookie-echoed') return discards.count('unexpected-chunk');
+    const answered = peer.streamReset.receive(value, peer.receiver.cumulativeTsn);
+    if (answered === undefined) return discards.count('malformed-chunk');
+    peer.receiver.acknowledgeNow(); // §5.2.1
+    if (!answered) return;
+    timers.stop('reconfig');
+    this.#tcb.errors = 0;
+    this.#sendStreamReset(now);
   }
 
-  #end(): void {
-    this.#ended = true;
-    this.#state = 'closed';
-    this.#timers.stopAll();
-    this.#control.clear();
-    this.#sendQueue.clear();
+  #onReconfigurationTimeout(now: Instant): void {
+    const { peer, rto, timers } = this.#tcb;
+    if (peer === undefined || !peer.streamReset.isOutstanding) return;
+    if (peer.streamReset.retransmit() && !this.#tcb.countError()) return;
+    rto.backOff();
+    timers.start('reconfig', now + rto.value);
   }
 }
 
-function nonZero(value: number): number {
-  return value === 0 ? 1 : value;
+function newSender(tcb: Tcb): DataSender {
+  return new DataSender({ queue: tcb.queue, rto: tcb.rto, timers: tcb.timers, initialTsn: tcb.localInitialTsn, maxPacket: tcb.maxPacket });
 }

@@ -4,30 +4,40 @@ import { decodeReConfig, encodeOutgoingReset, encodeResetResponse, type Outgoing
 
 /** Stream ids per request, so that it fits in a packet. */
 const MAX_STREAMS_PER_REQUEST = 256;
+/** Answers "In progress" to one request, after which it is made anew. */
+const MAX_TIMES_IN_PROGRESS = 3;
 
 export interface StreamResetActions {
-  /** All that was sent on the streams is acknowledged or in flight; nothing is waiting. */
+  /** All that was sent on the streams has its TSN. */
   isIdle(streamId: number): boolean;
   lastAssignedTsn(): number;
-  send(parameter: Uint8Array): void;
+  send(parameters: Uint8Array): void;
   onOutgoingReset(streamIds: readonly number[], performed: boolean): void;
   onIncomingReset(streamIds: readonly number[]): void;
+  /** What comes on these streams beyond the TSN waits until the reset. */
+  onDeferred(lastTsn: number, streamIds: readonly number[]): void;
 }
 
 export class StreamReset {
   readonly #actions: StreamResetActions;
+  readonly #inboundStreams: number;
   /** Our next request's number (§4.1): begins with our initial TSN. */
   #nextRequest: number;
   /** The peer's next request's number. */
   #expectedRequest: number;
   readonly #wanted = new Set<number>();
-  #outstanding: { readonly sequence: number; readonly lastTsn: number; readonly streamIds: readonly number[] } | undefined;
-  #lastResponse: number = RESET_RESULT.nothingToDo;
+  #outstanding:
+    | { readonly sequence: number; readonly lastTsn: number; readonly streamIds: readonly number[]; timesInProgress: number }
+    | undefined;
+  #lastResult: number = RESET_RESULT.nothingToDo;
   #deferred: OutgoingResetRequest | undefined;
+  /** A deferred request that was performed meanwhile. Some peers ask again under a new number instead of waiting for the second answer. */
+  #answeredLate: readonly number[] | undefined;
 
-  constructor(localInitialTsn: number, remoteInitialTsn: number, actions: StreamResetActions) {
+  constructor(localInitialTsn: number, remoteInitialTsn: number, inboundStreams: number, actions: StreamResetActions) {
     this.#nextRequest = localInitialTsn;
     this.#expectedRequest = remoteInitialTsn;
+    this.#inboundStreams = inboundStreams;
     this.#actions = actions;
   }
 
@@ -42,16 +52,34 @@ export class StreamReset {
   /** Sends a request for the streams that have nothing left to send (§5.1.2). @returns whether one was sent */
   sendPending(): boolean {
     if (this.#outstanding !== undefined || this.#wanted.size === 0) return false;
-    const streamIds = [...this.#wanted].filter((id) => this.#actions.isIdle(id)).slice(0, MAX_STREAMS_PER_REQUEST);
+    const streamIds: number[] = [];
+    for (const id of this.#wanted) {
+      if (streamIds.length === MAX_STREAMS_PER_REQUEST) break;
+      if (this.#actions.isIdle(id)) streamIds.push(id);
+    }
     if (streamIds.length === 0) return false;
     for (const id of streamIds) this.#wanted.delete(id);
-    this.#outstanding = { sequence: this.#nextRequest, lastTsn: this.#actions.lastAssignedTsn(), streamIds };
+    this.#outstanding = { sequence: this.#nextRequest, lastTsn: this.#actions.lastAssignedTsn(), streamIds, timesInProgress: 0 };
     this.#nextRequest = addSerial32(this.#nextRequest, 1);
-    this.retransmit();
+    this.#sendRequest();
     return true;
   }
 
-  retransmit(): void {
+  /** The timer has fired. @returns whether that counts as an error: not after "In progress" (§5.2.7 H2) */
+  retransmit(): boolean {
+    const outstanding = this.#outstanding;
+    if (outstanding === undefined) return false;
+    const { timesInProgress } = outstanding;
+    // Some peers repeat their first answer to a number for ever, and want to be asked again under a new one.
+    if (timesInProgress >= MAX_TIMES_IN_PROGRESS) {
+      this.#outstanding = { ...outstanding, sequence: this.#nextRequest, timesInProgress: 0 };
+      this.#nextRequest = addSerial32(this.#nextRequest, 1);
+    }
+    this.#sendRequest();
+    return timesInProgress === 0;
+  }
+
+  #sendRequest(): void {
     if (this.#outstanding)
       this.#actions.send(encodeOutgoingReset({ ...this.#outstanding, responseSequence: addSerial32(this.#expectedRequest, -1) }));
   }
@@ -63,8 +91,7 @@ export class StreamReset {
     let answered = false;
     for (const parameter of parameters) {
       if (parameter.type === 'response') answered = this.#onResponse(parameter.sequence, parameter.result) || answered;
-      else if (parameter.type === 'outgoing-reset') this.#onRequest(parameter, cumulativeTsn);
-      else this.#respond(parameter.sequence, RESET_RESULT.denied);
+      else this.#onRequest(parameter.sequence, parameter.type === 'outgoing-reset' ? parameter : undefined, cumulativeTsn);
     }
     return answered;
   }
@@ -74,34 +101,50 @@ export class StreamReset {
     if (this.#deferred === undefined || compareSerial32(this.#deferred.lastTsn, cumulativeTsn) > 0) return;
     const request = this.#deferred;
     this.#deferred = undefined;
+    this.#answeredLate = request.streamIds;
     this.#perform(request);
   }
 
-  #onRequest(request: OutgoingResetRequest, cumulativeTsn: number): void {
-    const age = compareSerial32(request.sequence, this.#expectedRequest);
-    if (age === -1) return this.#actions.send(encodeResetResponse(request.sequence, this.#lastResponse)); // a repetition (§5.2.1)
-    if (age !== 0) return this.#actions.send(encodeResetResponse(request.sequence, RESET_RESULT.badSequenceNumber));
+  /** A request that is not for a reset of outgoing streams is denied: nothing in WebRTC uses the others. */
+  #onRequest(sequence: number, request: OutgoingResetRequest | undefined, cumulativeTsn: number): void {
+    const age = compareSerial32(sequence, this.#expectedRequest);
+    if (age === -1) return this.#respond(sequence, this.#lastResult); // a repetition (§5.2.1)
+    if (age !== 0) return this.#actions.send(encodeResetResponse(sequence, RESET_RESULT.badSequenceNumber));
+    const answeredLate = this.#answeredLate;
+    this.#answeredLate = undefined;
+    this.#expectedRequest = addSerial32(sequence, 1);
+    if (request === undefined) return this.#respond(sequence, RESET_RESULT.denied);
+    if (request.streamIds.some((id) => id >= this.#inboundStreams)) return this.#respond(sequence, RESET_RESULT.wrongStream);
+    if (answeredLate !== undefined && isSame(answeredLate, request.streamIds)) return this.#respond(sequence, RESET_RESULT.performed);
     if (compareSerial32(request.lastTsn, cumulativeTsn) <= 0) return this.#perform(request);
     this.#deferred = request;
-    this.#respond(request.sequence, RESET_RESULT.inProgress);
+    this.#actions.onDeferred(request.lastTsn, request.streamIds);
+    this.#respond(sequence, RESET_RESULT.inProgress);
   }
 
   #perform(request: OutgoingResetRequest): void {
-    this.#actions.onIncomingReset(request.streamIds);
     this.#respond(request.sequence, RESET_RESULT.performed);
+    this.#actions.onIncomingReset(request.streamIds);
   }
 
   #respond(sequence: number, result: number): void {
-    this.#lastResponse = result;
-    this.#expectedRequest = addSerial32(sequence, 1);
+    this.#lastResult = result;
     this.#actions.send(encodeResetResponse(sequence, result));
   }
 
   #onResponse(sequence: number, result: number): boolean {
     const outstanding = this.#outstanding;
-    if (outstanding === undefined || sequence !== outstanding.sequence || result === RESET_RESULT.inProgress) return false;
+    if (outstanding === undefined || sequence !== outstanding.sequence) return false;
+    if (result === RESET_RESULT.inProgress) {
+      outstanding.timesInProgress += 1;
+      return false;
+    }
     this.#outstanding = undefined;
     this.#actions.onOutgoingReset(outstanding.streamIds, result === RESET_RESULT.performed || result === RESET_RESULT.nothingToDo);
     return true;
   }
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((id, index) => id === b[index]);
 }

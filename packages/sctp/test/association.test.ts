@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { toHex, writeUint32 } from '@petrel/bytes';
 import { nobleCrypto } from '@petrel/crypto/noble';
-import { CHUNK_TYPE, decodePacket, type Packet, PacketBuilder, SctpAssociation, type SctpEvent, type SctpOptions } from '@petrel/sctp';
+import { CHUNK_TYPE, decodePacket, encodePacket, type Packet, SctpAssociation, type SctpEvent, type SctpOptions } from '@petrel/sctp';
 import { CoreLink, type LinkOptions, seededRandom } from '@petrel/testing';
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -36,9 +36,7 @@ const messages = (events: readonly SctpEvent[]): string[] =>
 
 /** A packet from `a`'s side of the link with a tag of the caller's choice. */
 function forge(tag: number, type: number, flags: number, value: Uint8Array): Uint8Array {
-  const builder = new PacketBuilder(5000, 5000, tag, new Uint8Array(1160));
-  builder.addChunk(type, flags, value);
-  return builder.finish();
+  return encodePacket({ sourcePort: 5000, destinationPort: 5000, verificationTag: tag }, [{ type, flags, value }]);
 }
 
 const tagOf = ({ link }: Pair, from: 'a' | 'b'): number => {

@@ -1,43 +1,30 @@
 /**
- * DATA (RFC 9260 §3.3.1).
+ * User data: DATA (RFC 9260 §3.3.1) and I-DATA (RFC 8260 §2.1).
  *
  * ```
- *   |   Type = 0    |  Res  |I|U|B|E|            Length             |
- *   |                              TSN                              |
- *   |      Stream Identifier S      |   Stream Sequence Number n    |
- *   |                  Payload Protocol Identifier                  |
- *   |                 User Data (seq n of Stream S)                 |
+ *   |   Type = 0    |  Res  |I|U|B|E|            Length             |     |   Type = 64   |  Res  |I|U|B|E|       Length = Variable       |
+ *   |                              TSN                              |     |                              TSN                              |
+ *   |      Stream Identifier S      |   Stream Sequence Number n    |     |        Stream Identifier      |           Reserved            |
+ *   |                  Payload Protocol Identifier                  |     |                      Message Identifier                       |
+ *   |                 User Data (seq n of Stream S)                 |     |    Payload Protocol Identifier / Fragment Sequence Number     |
  * ```
+ *
+ * They are read and written in place: see `rx/data-receiver.ts` and `tx/data-sender.ts`.
  */
-import { readUint16, readUint32 } from '@petrel/bytes';
-
 export const DATA_HEADER_LENGTH = 12;
+export const I_DATA_HEADER_LENGTH = 16;
 export const DATA_FLAG = { end: 1, begin: 2, unordered: 4, immediate: 8 } as const;
 
-export interface DataChunk {
+/** A received fragment of a message. */
+export interface Fragment {
   readonly tsn: number;
   readonly streamId: number;
-  readonly streamSequence: number;
+  readonly flags: number;
+  /** Stream sequence number, or message identifier with I-DATA. */
+  readonly sequence: number;
+  /** With I-DATA: its place in the message. Otherwise 0: the TSNs of a message's fragments are consecutive. */
+  readonly fragmentSequence: number;
+  /** With I-DATA: of first fragments only. */
   readonly ppid: number;
-  readonly begin: boolean;
-  readonly end: boolean;
-  readonly unordered: boolean;
-  readonly immediate: boolean;
   readonly data: Uint8Array;
-}
-
-/** @returns undefined when there is no user data: §6.2 wants that punished with an ABORT. */
-export function decodeData(flags: number, value: Uint8Array): DataChunk | undefined {
-  if (value.length <= DATA_HEADER_LENGTH) return undefined;
-  return {
-    tsn: readUint32(value, 0),
-    streamId: readUint16(value, 4),
-    streamSequence: readUint16(value, 6),
-    ppid: readUint32(value, 8),
-    begin: (flags & DATA_FLAG.begin) !== 0,
-    end: (flags & DATA_FLAG.end) !== 0,
-    unordered: (flags & DATA_FLAG.unordered) !== 0,
-    immediate: (flags & DATA_FLAG.immediate) !== 0,
-    data: value.subarray(DATA_HEADER_LENGTH),
-  };
 }

@@ -34,8 +34,16 @@ export const CHUNK_TYPE = {
   cookieEcho: 10,
   cookieAck: 11,
   shutdownComplete: 14,
+  /** RFC 8260 §2.1. */
+  iData: 64,
+  /** RFC 6525 §3.1. */
   reConfig: 130,
+  /** RFC 4820 §3. */
+  pad: 132,
+  /** RFC 3758 §3.2. */
   forwardTsn: 192,
+  /** RFC 8260 §2.3.1. */
+  iForwardTsn: 194,
 } as const;
 
 /** A chunk as it stands in a packet. */
@@ -46,29 +54,56 @@ export interface Chunk {
   readonly value: Uint8Array;
 }
 
-export interface Packet {
+export interface PacketHeader {
   readonly sourcePort: number;
   readonly destinationPort: number;
   readonly verificationTag: number;
+}
+
+export interface Packet extends PacketHeader {
   readonly chunks: readonly Chunk[];
 }
 
 export type PacketDiscard = 'truncated-packet' | 'bad-checksum' | 'malformed-chunk' | 'no-chunks';
 
-/** Verifies the checksum and splits the packet, or says why not. */
-export function decodePacket(bytes: Uint8Array): Packet | PacketDiscard {
+/**
+ * Why a packet cannot be processed, if it cannot: everything about its form, before anything in it is believed.
+ * @param acceptZeroChecksum whether a checksum of zero is as good as the right one, except with an INIT (RFC 9653 §5.3)
+ */
+export function packetProblem(bytes: Uint8Array, acceptZeroChecksum: boolean = false): PacketDiscard | undefined {
   if (bytes.length < COMMON_HEADER_LENGTH) return 'truncated-packet';
-  if (!hasValidChecksum(bytes)) return 'bad-checksum';
-  const chunks: Chunk[] = [];
+  if (bytes.length === COMMON_HEADER_LENGTH) return hasValidChecksum(bytes) ? 'no-chunks' : 'bad-checksum';
+  const isZero = acceptZeroChecksum && readUint32(bytes, 8) === 0 && bytes[COMMON_HEADER_LENGTH] !== CHUNK_TYPE.init;
+  if (!isZero && !hasValidChecksum(bytes)) return 'bad-checksum';
   for (let offset = COMMON_HEADER_LENGTH; offset < bytes.length; ) {
     if (offset + CHUNK_HEADER_LENGTH > bytes.length) return 'malformed-chunk';
     const length = readUint16(bytes, offset + 2);
     if (length < CHUNK_HEADER_LENGTH || offset + length > bytes.length) return 'malformed-chunk';
+    offset += padded(length);
+  }
+  return undefined;
+}
+
+/** Verifies the checksum and splits the packet, or says why not. */
+export function decodePacket(bytes: Uint8Array, acceptZeroChecksum: boolean = false): Packet | PacketDiscard {
+  const problem = packetProblem(bytes, acceptZeroChecksum);
+  if (problem !== undefined) return problem;
+  const chunks: Chunk[] = [];
+  for (let offset = COMMON_HEADER_LENGTH; offset < bytes.length; ) {
+    const length = readUint16(bytes, offset + 2);
     chunks.push({ type: bytes[offset]!, flags: bytes[offset + 1]!, value: bytes.subarray(offset + CHUNK_HEADER_LENGTH, offset + length) });
     offset += padded(length);
   }
-  if (chunks.length === 0) return 'no-chunks';
   return { sourcePort: readUint16(bytes, 0), destinationPort: readUint16(bytes, 2), verificationTag: readUint32(bytes, 4), chunks };
+}
+
+/** A packet of these chunks. Associations assemble theirs with a {@link PacketBuilder}. */
+export function encodePacket(header: PacketHeader, chunks: readonly Chunk[]): Uint8Array {
+  const length = chunks.reduce((sum, { value }) => sum + padded(CHUNK_HEADER_LENGTH + value.length), COMMON_HEADER_LENGTH);
+  const builder = new PacketBuilder(header.sourcePort, header.destinationPort);
+  builder.begin(header.verificationTag, length);
+  for (const { type, flags, value } of chunks) builder.addChunk(type, flags, value);
+  return builder.finish(true);
 }
 
 /** The CRC32c with the checksum field as zero, stored with its least significant byte first (RFC 9260 Appendix A). */
@@ -84,52 +119,89 @@ function reversed(value: number): number {
   return ((value << 24) | ((value << 8) & 0xff0000) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
 }
 
-/** Assembles one packet in a buffer of the largest size it may have. */
-export class PacketBuilder {
-  readonly #bytes: Uint8Array;
-  #length = COMMON_HEADER_LENGTH;
+/** Packets are written one behind the other into slabs: one view each is all that they cost. */
+const SLAB_LENGTH = 65_536;
 
-  constructor(sourcePort: number, destinationPort: number, verificationTag: number, buffer: Uint8Array) {
-    this.#bytes = buffer;
-    writeUint16(buffer, 0, sourcePort);
-    writeUint16(buffer, 2, destinationPort);
-    writeUint32(buffer, 4, verificationTag);
-    writeUint32(buffer, 8, 0);
+/** Assembles packets, one after the other. */
+export class PacketBuilder {
+  readonly #sourcePort: number;
+  readonly #destinationPort: number;
+  #slab: Uint8Array = new Uint8Array(0);
+  #start = 0;
+  #end = 0;
+  #limit = 0;
+
+  constructor(sourcePort: number, destinationPort: number) {
+    this.#sourcePort = sourcePort;
+    this.#destinationPort = destinationPort;
+  }
+
+  /** Begins a packet of at most `maxLength` bytes; one that was begun and not finished is forgotten. */
+  begin(verificationTag: number, maxLength: number): void {
+    if (this.#start + maxLength > this.#slab.length) {
+      this.#slab = new Uint8Array(Math.max(this.#slab.length === 0 ? maxLength : SLAB_LENGTH, maxLength));
+      this.#start = 0;
+    }
+    const slab = this.#slab;
+    writeUint16(slab, this.#start, this.#sourcePort);
+    writeUint16(slab, this.#start + 2, this.#destinationPort);
+    writeUint32(slab, this.#start + 4, verificationTag);
+    writeUint32(slab, this.#start + 8, 0);
+    this.#end = this.#start + COMMON_HEADER_LENGTH;
+    this.#limit = this.#start + (maxLength & ~3);
   }
 
   get isEmpty(): boolean {
-    return this.#length === COMMON_HEADER_LENGTH;
+    return this.#end === this.#start + COMMON_HEADER_LENGTH;
   }
 
   /** Bytes that a chunk may still have, with its header. */
   get room(): number {
-    return (this.#bytes.length - this.#length) & ~3;
+    return this.#limit - this.#end;
+  }
+
+  /** Where the values of chunks go; {@link beginChunk} says at which offset. */
+  get bytes(): Uint8Array {
+    return this.#slab;
   }
 
   /** Writes a chunk header and returns where its value of `valueLength` bytes goes. */
   beginChunk(type: number, flags: number, valueLength: number): number {
-    const offset = this.#length;
     const length = CHUNK_HEADER_LENGTH + valueLength;
-    this.#bytes[offset] = type;
-    this.#bytes[offset + 1] = flags;
-    writeUint16(this.#bytes, offset + 2, length);
-    this.#length = offset + padded(length);
-    this.#bytes.fill(0, offset + length, this.#length);
+    if (this.#end + padded(length) > this.#slab.length) this.#move(length);
+    const slab = this.#slab;
+    const offset = this.#end;
+    slab[offset] = type;
+    slab[offset + 1] = flags;
+    slab[offset + 2] = length >>> 8;
+    slab[offset + 3] = length;
+    const end = offset + padded(length);
+    for (let i = offset + length; i < end; i++) slab[i] = 0;
+    this.#end = end;
     return offset + CHUNK_HEADER_LENGTH;
+  }
+
+  /** A chunk that is larger than a packet should be: one that was cut for a larger path. */
+  #move(length: number): void {
+    const written = this.#slab.subarray(this.#start, this.#end);
+    this.#slab = new Uint8Array(SLAB_LENGTH + padded(length));
+    this.#slab.set(written);
+    this.#start = 0;
+    this.#end = written.length;
+    this.#limit = this.#end + padded(length);
   }
 
   addChunk(type: number, flags: number, value: Uint8Array): void {
     const offset = this.beginChunk(type, flags, value.length);
-    this.#bytes.set(value, offset);
+    this.#slab.set(value, offset);
   }
 
-  get bytes(): Uint8Array {
-    return this.#bytes;
-  }
-
-  finish(): Uint8Array {
-    const packet = this.#bytes.subarray(0, this.#length);
-    writeUint32(packet, 8, reversed(crc32c(packet)));
+  /** The packet, which belongs to the caller. Without a checksum only where the peer accepts that (RFC 9653 §5.2). */
+  finish(withChecksum: boolean): Uint8Array {
+    const slab = this.#slab;
+    if (withChecksum) writeUint32(slab, this.#start + 8, reversed(crc32c(slab, this.#start, this.#end)));
+    const packet = slab.subarray(this.#start, this.#end);
+    this.#start = this.#end;
     return packet;
   }
 }

@@ -1,16 +1,24 @@
 import { addSerial32, compareSerial32 } from '@petrel/bytes';
-import type { GapBlock } from '../packet/sack.ts';
 
 /** How far ahead of the cumulative TSN a chunk may be: offsets in a SACK have 16 bits, and gaps cost memory. */
 const WINDOW = 0x4000;
 /** Separate runs beyond the cumulative TSN that are tracked, and reported. */
 const MAX_GAPS = 256;
+/** Duplicates reported in one SACK. */
+const MAX_DUPLICATES = 16;
+
+/** A run of TSNs beyond the cumulative TSN. */
+interface Gap {
+  first: number;
+  last: number;
+}
 
 /** Which TSNs have been received (RFC 9260 §6.2): everything up to the cumulative TSN, and runs beyond it. */
 export class DataTracker {
   #cumulative: number;
-  /** Runs beyond the cumulative TSN, as offsets from it, ascending and not touching. */
-  #gaps: { start: number; end: number }[] = [];
+  /** Ascending, not touching each other or the cumulative TSN. */
+  readonly #gaps: Gap[] = [];
+  #duplicates: number[] = [];
 
   /** @param initialTsn the peer's first TSN */
   constructor(initialTsn: number) {
@@ -21,58 +29,86 @@ export class DataTracker {
     return this.#cumulative;
   }
 
-  get gaps(): readonly GapBlock[] {
-    return this.#gaps;
+  get gapCount(): number {
+    return this.#gaps.length;
   }
 
-  /** Whether the chunk is new, seen, or outside what is tracked. Does not change anything. */
+  /** Received more than once since the last {@link clearDuplicates}. */
+  get duplicates(): readonly number[] {
+    return this.#duplicates;
+  }
+
+  /** Offsets from the cumulative TSN, as a SACK reports them. */
+  gap(index: number): { readonly start: number; readonly end: number } {
+    const { first, last } = this.#gaps[index]!;
+    return { start: compareSerial32(first, this.#cumulative), end: compareSerial32(last, this.#cumulative) };
+  }
+
+  clearDuplicates(): void {
+    if (this.#duplicates.length > 0) this.#duplicates = [];
+  }
+
+  /** Whether the chunk is new, seen, or outside what is tracked. */
   classify(tsn: number): 'new' | 'duplicate' | 'out-of-window' {
     const offset = compareSerial32(tsn, this.#cumulative);
-    if (offset <= 0) return 'duplicate';
+    if (offset === 1) return 'new';
+    if (offset <= 0) return this.#noteDuplicate(tsn);
     if (offset > WINDOW) return 'out-of-window';
-    if (this.#gaps.some(({ start, end }) => start <= offset && offset <= end)) return 'duplicate';
-    return this.#gaps.length >= MAX_GAPS && offset !== 1 ? 'out-of-window' : 'new';
+    const gap = this.#gaps[this.#indexOfGapEndingAtOrAfter(tsn)];
+    if (gap !== undefined && compareSerial32(gap.first, tsn) <= 0) return this.#noteDuplicate(tsn);
+    return this.#gaps.length >= MAX_GAPS ? 'out-of-window' : 'new';
   }
 
   /** Notes a new TSN. */
   add(tsn: number): void {
-    const offset = compareSerial32(tsn, this.#cumulative);
-    if (offset === 1 && this.#gaps.length === 0) {
+    if (tsn === addSerial32(this.#cumulative, 1)) {
       this.#cumulative = tsn;
-      return;
-    }
-    this.#insert(offset);
-    if (this.#gaps[0]!.start === 1) this.#advance(this.#gaps[0]!.end);
+      if (this.#gaps.length > 0) this.#absorbFirstGap();
+    } else this.#insert(tsn);
   }
 
   /** The sender has given up everything up to here (RFC 3758 §3.6). */
   skipTo(tsn: number): void {
-    const distance = compareSerial32(tsn, this.#cumulative);
-    if (distance <= 0) return;
-    this.#advance(distance);
-    if (this.#gaps[0]?.start === 1) this.#advance(this.#gaps[0].end);
+    if (compareSerial32(tsn, this.#cumulative) <= 0) return;
+    this.#cumulative = tsn;
+    while (this.#gaps.length > 0 && compareSerial32(this.#gaps[0]!.last, tsn) <= 0) this.#gaps.shift();
+    this.#absorbFirstGap();
   }
 
-  #insert(offset: number): void {
-    const index = this.#gaps.findIndex(({ end }) => end >= offset - 1);
-    const gap = this.#gaps[index];
-    if (gap === undefined) this.#gaps.push({ start: offset, end: offset });
-    else if (gap.start > offset + 1) this.#gaps.splice(index, 0, { start: offset, end: offset });
-    else {
-      gap.start = Math.min(gap.start, offset);
-      gap.end = Math.max(gap.end, offset);
-      const next = this.#gaps[index + 1];
-      if (next !== undefined && next.start === gap.end + 1) {
-        gap.end = next.end;
-        this.#gaps.splice(index + 1, 1);
-      }
+  #absorbFirstGap(): void {
+    const gap = this.#gaps[0];
+    if (gap === undefined || compareSerial32(gap.first, addSerial32(this.#cumulative, 1)) > 0) return;
+    this.#cumulative = gap.last;
+    this.#gaps.shift();
+  }
+
+  #insert(tsn: number): void {
+    const gaps = this.#gaps;
+    const index = this.#indexOfGapEndingAtOrAfter(addSerial32(tsn, -1));
+    const gap = gaps[index];
+    if (gap === undefined || compareSerial32(gap.first, addSerial32(tsn, 1)) > 0) {
+      gaps.splice(index, 0, { first: tsn, last: tsn });
+      return;
+    }
+    if (compareSerial32(tsn, gap.first) < 0) gap.first = tsn;
+    else if (compareSerial32(tsn, gap.last) > 0) gap.last = tsn;
+    const next = gaps[index + 1];
+    if (next !== undefined && next.first === addSerial32(gap.last, 1)) {
+      gap.last = next.last;
+      gaps.splice(index + 1, 1);
     }
   }
 
-  #advance(distance: number): void {
-    this.#cumulative = addSerial32(this.#cumulative, distance);
-    this.#gaps = this.#gaps
-      .filter(({ end }) => end > distance)
-      .map(({ start, end }) => ({ start: Math.max(start - distance, 1), end: end - distance }));
+  /** Chunks arrive in order mostly: looks from the end. */
+  #indexOfGapEndingAtOrAfter(tsn: number): number {
+    const gaps = this.#gaps;
+    let index = gaps.length;
+    while (index > 0 && compareSerial32(gaps[index - 1]!.last, tsn) >= 0) index -= 1;
+    return index;
+  }
+
+  #noteDuplicate(tsn: number): 'duplicate' {
+    if (this.#duplicates.length < MAX_DUPLICATES) this.#duplicates.push(tsn);
+    return 'duplicate';
   }
 }

@@ -1,5 +1,8 @@
-import { addSerial16, addSerial32, compareSerial16, compareSerial32, concatBytes } from '@petrel/bytes';
-import type { DataChunk } from '../packet/data.ts';
+import { DATA_FLAG } from '../packet/data.ts';
+import type { SkippedMessage } from '../packet/forward-tsn.ts';
+import { FragmentRuns, type SizeLimit } from './fragment-runs.ts';
+import { InterleavedMessages, isComplete } from './interleaved-messages.ts';
+import { type Deliver, OrderedStreams } from './ordered-streams.ts';
 
 /** A user message as its sender gave it. */
 export interface Message {
@@ -8,111 +11,95 @@ export interface Message {
   readonly data: Uint8Array;
 }
 
-interface OrderedStream {
-  nextSequence: number;
-  /** Complete messages that wait for an earlier one. */
-  readonly waiting: Map<number, Message>;
+export interface ReassemblyOptions extends SizeLimit {
+  /** I-DATA instead of DATA (RFC 8260). */
+  readonly interleaving: boolean;
+  readonly deliver: Deliver;
 }
 
-/** Messages out of fragments, and ordered messages in order (RFC 9260 §6.6, §6.9). */
+/** Messages out of fragments (RFC 9260 §6.9, RFC 8260 §2.2.3), and ordered messages in order. */
 export class ReassemblyQueue {
-  readonly #fragments = new Map<number, DataChunk>();
-  readonly #streams = new Map<number, OrderedStream>();
-  readonly #deliver: (message: Message) => void;
-  #bufferedBytes = 0;
+  readonly #interleaving: boolean;
+  readonly #limit: SizeLimit;
+  readonly #deliver: Deliver;
+  readonly #runs: FragmentRuns;
+  readonly #partial: InterleavedMessages;
+  readonly #ordered: OrderedStreams;
 
-  constructor(deliver: (message: Message) => void) {
-    this.#deliver = deliver;
+  constructor(options: ReassemblyOptions) {
+    this.#interleaving = options.interleaving;
+    this.#limit = options;
+    this.#deliver = options.deliver;
+    this.#runs = new FragmentRuns(options);
+    this.#partial = new InterleavedMessages(options);
+    this.#ordered = new OrderedStreams(options.interleaving, options.deliver);
   }
 
   /** Bytes that are held, because a fragment or an earlier message is missing. */
   get bufferedBytes(): number {
-    return this.#bufferedBytes;
+    return this.#runs.heldBytes + this.#partial.heldBytes + this.#ordered.waitingBytes;
+  }
+
+  /** Pieces that are held: each costs memory of its own. */
+  get bufferedPieces(): number {
+    return this.#runs.fragments + this.#partial.fragments + this.#ordered.waitingMessages;
   }
 
   /** Takes a chunk that was not seen before. */
-  add(chunk: DataChunk): void {
-    if (chunk.begin && chunk.end) return this.#complete(chunk, chunk.data, chunk.streamSequence);
-    this.#fragments.set(chunk.tsn, chunk);
-    this.#bufferedBytes += chunk.data.length;
-    const last = this.#lastFragment(chunk);
-    if (last !== undefined) this.#assemble(last);
+  add(tsn: number, flags: number, streamId: number, sequence: number, fragmentSequence: number, ppid: number, data: Uint8Array): void {
+    const whole = DATA_FLAG.begin | DATA_FLAG.end;
+    if ((flags & whole) === whole) this.#onMessage(streamId, (flags & DATA_FLAG.unordered) !== 0, sequence, ppid, data);
+    else if (this.#interleaving) this.#addInterleaved(flags, streamId, sequence, fragmentSequence, ppid, data);
+    else this.#addToRun(tsn, flags, streamId, sequence, ppid, data);
   }
 
-  /** Drops what the sender gave up (RFC 3758 §3.6): fragments up to the TSN, and the wait for skipped messages. */
-  forwardTo(cumulativeTsn: number, skipped: ReadonlyMap<number, number>): void {
-    for (const [tsn, chunk] of this.#fragments) if (compareSerial32(tsn, cumulativeTsn) <= 0) this.#remove(chunk);
-    for (const [streamId, sequence] of skipped) {
-      const stream = this.#stream(streamId);
-      if (compareSerial16(sequence, stream.nextSequence) < 0) continue;
-      for (let next = stream.nextSequence; compareSerial16(next, sequence) <= 0; next = addSerial16(next, 1)) this.#release(stream, next);
-      stream.nextSequence = addSerial16(sequence, 1);
-      this.#releaseInOrder(stream);
+  /** Drops what the sender gave up (RFC 3758 §3.6, RFC 8260 §2.3.1): fragments, and the wait for skipped messages. */
+  forwardTo(cumulativeTsn: number, skipped: readonly SkippedMessage[]): void {
+    if (!this.#interleaving) this.#runs.dropUpTo(cumulativeTsn);
+    for (const { streamId, unordered, sequence } of skipped) {
+      if (this.#interleaving) this.#partial.dropUpTo(streamId, unordered, sequence);
+      if (!unordered) this.#ordered.skipTo(streamId, sequence);
     }
   }
 
   /** Sequence numbers begin at zero again (RFC 6525 §5.2.2). No ids: all streams. */
   resetStreams(streamIds: readonly number[]): void {
-    for (const id of streamIds.length > 0 ? streamIds : [...this.#streams.keys()]) {
-      for (const message of this.#streams.get(id)?.waiting.values() ?? []) this.#bufferedBytes -= message.data.length;
-      this.#streams.delete(id);
+    const ids = streamIds.length > 0 ? streamIds : [...this.#ordered.streamIds(), ...this.#partial.streamIds()];
+    for (const id of ids) {
+      this.#ordered.reset(id);
+      this.#partial.dropStream(id);
     }
   }
 
-  /** The end fragment, when everything from this chunk up to it is here. */
-  #lastFragment(chunk: DataChunk): DataChunk | undefined {
-    let last: DataChunk | undefined = chunk;
-    while (last !== undefined && !last.end) last = this.#fragments.get(addSerial32(last.tsn, 1));
-    return last;
+  #addToRun(tsn: number, flags: number, streamId: number, sequence: number, ppid: number, data: Uint8Array): void {
+    const run = this.#runs.add(tsn, flags, streamId, sequence, ppid, data);
+    if (!run.begins || !run.ends) return;
+    if (!run.isTooLarge) this.#onMessage(streamId, run.unordered, sequence, ppid, joined(run.parts, run.bytes));
+    else if (!run.unordered) this.#ordered.add(streamId, sequence, ppid, undefined);
   }
 
-  #assemble(last: DataChunk): void {
-    const chunks: DataChunk[] = [last];
-    for (let chunk = last; !chunk.begin; ) {
-      const before = this.#fragments.get(addSerial32(chunk.tsn, -1));
-      if (before === undefined || before.streamId !== last.streamId) return;
-      chunks.push(before);
-      chunk = before;
-    }
-    chunks.reverse();
-    for (const chunk of chunks) this.#remove(chunk);
-    this.#complete(chunks[0]!, concatBytes(...chunks.map((chunk) => chunk.data)), last.streamSequence);
+  #addInterleaved(flags: number, streamId: number, messageId: number, fragmentSequence: number, ppid: number, data: Uint8Array): void {
+    const message = this.#partial.add(flags, streamId, messageId, fragmentSequence, ppid, data);
+    if (message === undefined || !isComplete(message)) return;
+    if (!message.isTooLarge) this.#onMessage(streamId, message.unordered, messageId, message.ppid, joined(message.parts, message.bytes));
+    else if (!message.unordered) this.#ordered.add(streamId, messageId, message.ppid, undefined);
   }
 
-  #remove(chunk: DataChunk): void {
-    if (this.#fragments.delete(chunk.tsn)) this.#bufferedBytes -= chunk.data.length;
+  #onMessage(streamId: number, unordered: boolean, sequence: number, ppid: number, data: Uint8Array): void {
+    const fits = data.length <= this.#limit.maxMessageSize;
+    if (!fits) this.#limit.onMessageTooLarge(streamId);
+    if (!unordered) this.#ordered.add(streamId, sequence, ppid, fits ? data : undefined);
+    else if (fits) this.#deliver(streamId, ppid, data);
   }
+}
 
-  #complete({ streamId, ppid, unordered }: DataChunk, data: Uint8Array, sequence: number): void {
-    const message = { streamId, ppid, data };
-    if (unordered) return this.#deliver(message);
-    const stream = this.#stream(streamId);
-    if (sequence === stream.nextSequence) {
-      stream.nextSequence = addSerial16(sequence, 1);
-      this.#deliver(message);
-      this.#releaseInOrder(stream);
-    } else if (compareSerial16(sequence, stream.nextSequence) > 0 && !stream.waiting.has(sequence)) {
-      stream.waiting.set(sequence, message);
-      this.#bufferedBytes += data.length;
-    }
+/** The one copy between the packets and the application. */
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
   }
-
-  #releaseInOrder(stream: OrderedStream): void {
-    while (stream.waiting.size > 0 && this.#release(stream, stream.nextSequence)) stream.nextSequence = addSerial16(stream.nextSequence, 1);
-  }
-
-  #release(stream: OrderedStream, sequence: number): boolean {
-    const message = stream.waiting.get(sequence);
-    if (message === undefined) return false;
-    stream.waiting.delete(sequence);
-    this.#bufferedBytes -= message.data.length;
-    this.#deliver(message);
-    return true;
-  }
-
-  #stream(id: number): OrderedStream {
-    let stream = this.#streams.get(id);
-    if (stream === undefined) this.#streams.set(id, (stream = { nextSequence: 0, waiting: new Map() }));
-    return stream;
-  }
+  return whole;
 }

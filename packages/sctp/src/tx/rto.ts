@@ -6,6 +6,8 @@ export interface RtoOptions {
   readonly initial: number;
   readonly minimum: number;
   readonly maximum: number;
+  /** The least that is added to the round trip: a receiver may delay its SACK so long. */
+  readonly minimumMargin: number;
 }
 
 export class RetransmissionTimeout {
@@ -37,12 +39,19 @@ export class RetransmissionTimeout {
       this.#variation += BETA * (Math.abs(this.#smoothed - roundTrip) - this.#variation);
       this.#smoothed += ALPHA * (roundTrip - this.#smoothed);
     }
-    this.#value = this.#bounded(this.#smoothed + 4 * this.#variation);
+    this.#value = this.#bounded(this.#smoothed + Math.max(4 * this.#variation, this.#options.minimumMargin));
   }
 
   /** Rule E2: the timer fired. */
   backOff(): void {
     this.#value = this.#bounded(this.#value * 2);
+  }
+
+  /** The path is another one. */
+  reset(): void {
+    this.#value = this.#options.initial;
+    this.#smoothed = 0;
+    this.#variation = 0;
   }
 
   #bounded(value: number): number {

@@ -1,180 +1,217 @@
-import { addSerial16 } from '@petrel/bytes';
-import { type Instant, NEVER, Queue } from '@petrel/sans-io';
+import { addSerial16, addSerial32 } from '@petrel/bytes';
+import { type Instant, Queue } from '@petrel/sans-io';
+import { OutgoingMessage, type SendOptions } from './outgoing-message.ts';
+import { newStream, type OutgoingStream, StreamScheduler } from './stream-scheduler.ts';
 
-/** How a message is to be delivered (RFC 9260 §10.1 E; RFC 3758 and RFC 7496 for the limits). */
-export interface SendOptions {
-  readonly unordered?: boolean;
-  /** Give up after this many retransmissions. */
-  readonly maxRetransmits?: number;
-  /** Give up this many milliseconds after `send`. */
-  readonly lifetime?: number;
-  /** Not part of `bufferedAmount`: control messages of the layer above. */
-  readonly uncounted?: boolean;
-}
-
-/** A message on its way: shared by its fragments, so that they are given up together. */
-export interface OutgoingMessage {
-  readonly streamId: number;
-  readonly ppid: number;
-  readonly data: Uint8Array;
-  readonly unordered: boolean;
-  readonly maxRetransmits: number;
-  readonly expires: Instant;
-  streamSequence: number;
-  abandoned: boolean;
-}
-
-export interface Fragment {
-  readonly message: OutgoingMessage;
-  readonly data: Uint8Array;
-  readonly begin: boolean;
-  readonly end: boolean;
-}
-
-interface OutgoingStream {
-  readonly id: number;
-  readonly messages: Queue<OutgoingMessage>;
-  nextSequence: number;
-  bufferedBytes: number;
-  lowThreshold: number;
-  paused: boolean;
-}
-
-/** Messages that wait for the congestion window; streams take turns message by message (RFC 9260 §6.5 leaves the order to us). */
+/** Messages that wait for the congestion window. */
 export class SendQueue {
   readonly #streams = new Map<number, OutgoingStream>();
-  readonly #turns = new Queue<OutgoingStream>();
-  readonly #onBufferedAmountLow: (streamId: number) => void;
-  /** The stream whose message has been begun: its fragments have consecutive TSNs (§6.9). */
-  #current: OutgoingStream | undefined;
-  #offset = 0;
-  #bufferedBytes = 0;
+  readonly #scheduler = new StreamScheduler();
+  readonly #giveUp: (message: OutgoingMessage) => boolean;
+  /** Streams whose buffered amount has changed. */
+  #dirty: OutgoingStream[] = [];
+  /** Fragments of several messages may be mixed (RFC 8260); otherwise those of one have consecutive TSNs (RFC 9260 §6.9). */
+  #interleaving = false;
+  /** With interleaving: bytes of messages that are begun and not finished, and how many there may be. */
+  #begunBytes = 0;
+  #maxBegunBytes = Infinity;
+  /** Without: the message that is begun. */
+  #current: OutgoingMessage | undefined;
+  #waitingBytes = 0;
 
-  constructor(onBufferedAmountLow: (streamId: number) => void) {
-    this.#onBufferedAmountLow = onBufferedAmountLow;
+  /** @param giveUp a message that was begun has passed its lifetime: false when the peer has to get it all the same; otherwise `discardRest` */
+  constructor(giveUp: (message: OutgoingMessage) => boolean) {
+    this.#giveUp = giveUp;
   }
 
-  get bufferedBytes(): number {
-    return this.#bufferedBytes;
+  /**
+   * @param maxBegunBytes messages that are begun may have so many bytes together, or be one: a peer that holds the beginnings of more than
+   * its window has no room left for their ends
+   */
+  configure(interleaving: boolean, maxBegunBytes: number): void {
+    this.#interleaving = interleaving;
+    this.#maxBegunBytes = maxBegunBytes;
   }
 
+  /** Nothing may be sent now; messages that wait for the reset of their stream do not count. */
   get isEmpty(): boolean {
-    return this.#bufferedBytes === 0;
+    return this.#scheduler.isEmpty;
+  }
+
+  /** Bytes that wait, on all streams. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
   }
 
   bufferedAmount(streamId: number): number {
     return this.#streams.get(streamId)?.bufferedBytes ?? 0;
   }
 
-  setBufferedAmountLowThreshold(streamId: number, bytes: number): void {
-    this.#stream(streamId).lowThreshold = bytes;
+  setWeight(streamId: number, weight: number): void {
+    this.#stream(streamId).weight = Math.min(Math.max(weight, 1), 65_535);
   }
 
   add(streamId: number, ppid: number, data: Uint8Array, options: SendOptions, now: Instant): void {
     const stream = this.#stream(streamId);
-    stream.messages.push({
-      streamId,
-      ppid,
-      data,
-      unordered: options.unordered === true,
-      maxRetransmits: options.maxRetransmits ?? NEVER,
-      expires: options.lifetime === undefined ? NEVER : now + options.lifetime,
-      streamSequence: 0,
-      abandoned: false,
-    });
-    stream.bufferedBytes += data.length;
-    this.#bufferedBytes += data.length;
-    if (stream.messages.length === 1 && !stream.paused) this.#turns.push(stream);
+    const message = new OutgoingMessage(stream, ppid, data, options, now);
+    if (!message.uncounted) stream.bufferedBytes += data.length;
+    this.#waitingBytes += data.length;
+    if (stream.held !== undefined) stream.held.push(message);
+    else {
+      stream.messages.push(message);
+      this.#scheduler.add(stream);
+    }
   }
 
-  /** The next piece of at most `maxLength` bytes. */
-  next(maxLength: number, now: Instant): Fragment | undefined {
-    this.#current ??= this.#begin(now);
-    if (this.#current === undefined) return undefined;
-    const message = this.#current.messages.peek()!;
-    const data = message.data.subarray(this.#offset, this.#offset + maxLength);
-    const begin = this.#offset === 0;
-    this.#offset += data.length;
-    const end = this.#offset === message.data.length;
-    this.#release(this.#current, data.length);
-    if (end) this.#finish(this.#current);
-    return { message, data, begin, end };
-  }
-
-  /** Bytes of the message whose turn it is that are still to be sent, to decide whether they are worth a packet. */
-  get nextLength(): number {
-    const message = (this.#current ?? this.#turns.peek())?.messages.peek();
-    return message === undefined ? 0 : message.data.length - this.#offset;
-  }
-
-  /** The rest of a message that was given up is not sent (RFC 3758 §3.5 A3). */
-  discardRest(message: OutgoingMessage): void {
-    if (this.#current?.messages.peek() !== message) return;
-    this.#release(this.#current, message.data.length - this.#offset);
-    this.#finish(this.#current);
-  }
-
-  /** No new message begins on the stream until it is reset. */
-  pause(streamId: number): void {
-    this.#stream(streamId).paused = true;
-  }
-
-  isIdle(streamId: number): boolean {
-    return this.bufferedAmount(streamId) === 0 && this.#current?.id !== streamId;
-  }
-
-  /** Sequence numbers begin at zero again (RFC 6525 §5.2.7), and what waited may go. */
-  reset(streamId: number): void {
-    const stream = this.#stream(streamId);
-    stream.nextSequence = 0;
-    if (stream.paused && stream.messages.length > 0) this.#turns.push(stream);
-    stream.paused = false;
-  }
-
-  clear(): void {
-    this.#streams.clear();
-    this.#turns.clear();
-    this.#current = undefined;
-    this.#bufferedBytes = 0;
-    this.#offset = 0;
-  }
-
-  #begin(now: Instant): OutgoingStream | undefined {
-    for (let stream = this.#turns.shift(); stream !== undefined; stream = this.#turns.shift()) {
-      // Expired before anything was sent (RFC 3758 §3.5 A1): it just disappears.
-      while (stream.messages.length > 0 && stream.messages.peek()!.expires <= now)
-        this.#release(stream, stream.messages.shift()!.data.length);
-      const message = stream.messages.peek();
-      if (message === undefined) continue;
-      if (!message.unordered) {
-        message.streamSequence = stream.nextSequence;
-        stream.nextSequence = addSerial16(stream.nextSequence, 1);
-      }
-      return stream;
+  /** The message of which a piece is to be sent next. Expired ones disappear (RFC 3758 §3.5 A1). */
+  next(now: Instant): OutgoingMessage | undefined {
+    for (let message = this.#pick(); message !== undefined; message = this.#pick()) {
+      if (message.expires > now) return message;
+      if (message.offset === 0) this.#drop(message);
+      else if (!this.#giveUp(message)) return message;
     }
     return undefined;
   }
 
-  #finish(stream: OutgoingStream): void {
-    stream.messages.shift();
-    this.#offset = 0;
-    this.#current = undefined;
-    if (stream.messages.length > 0) this.#turns.push(stream);
+  /** The first bytes of the next message get their number, and its place among the others. */
+  begin(message: OutgoingMessage): void {
+    const { stream } = message;
+    if (!this.#interleaving) {
+      this.#current = message;
+      if (message.unordered) return;
+      message.sequence = stream.nextSequence;
+      stream.nextSequence = addSerial16(stream.nextSequence, 1);
+    } else if (message.unordered) {
+      message.sequence = stream.nextUnorderedSequence;
+      stream.nextUnorderedSequence = addSerial32(stream.nextUnorderedSequence, 1);
+    } else {
+      message.sequence = stream.nextSequence;
+      stream.nextSequence = addSerial32(stream.nextSequence, 1);
+    }
+    this.#begunBytes += message.data.length;
   }
 
-  #release(stream: OutgoingStream, bytes: number): void {
-    const before = stream.bufferedBytes;
+  /** So many bytes of the message that {@link next} gave were sent. */
+  consume(message: OutgoingMessage, bytes: number): void {
+    const { stream } = message;
+    message.offset += bytes;
+    message.fragments += 1;
+    this.#release(message, bytes);
+    const isFinished = message.offset === message.data.length;
+    this.#scheduler.charge(stream, bytes);
+    if (isFinished) this.#finish(message);
+  }
+
+  /** The rest of a message that was given up is not sent (RFC 3758 §3.5 A3). */
+  discardRest(message: OutgoingMessage): void {
+    if (message.remaining === 0 || message.stream.messages.peek() !== message) return;
+    this.#release(message, message.remaining);
+    this.#finish(message);
+  }
+
+  /** Throws away the messages of a stream that are not begun. */
+  discardWaiting(streamId: number): void {
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
+    const first = stream.messages.peek();
+    const begun = first !== undefined && first.offset > 0 ? first : undefined;
+    for (const queue of [stream.messages, stream.held]) {
+      for (const message of queue ?? []) if (message !== begun) this.#forget(message);
+      queue?.clear();
+    }
+    if (begun !== undefined) stream.messages.push(begun);
+    else this.#scheduler.remove(stream);
+  }
+
+  /** Throws away what was queued for streams that the peer does not have. */
+  discardBeyond(streamCount: number): void {
+    for (const id of this.#streams.keys()) {
+      if (id < streamCount) continue;
+      this.discardWaiting(id);
+      this.#streams.delete(id);
+    }
+  }
+
+  /** Messages that come now wait for the reset of the stream; those that are here are sent before it. */
+  pause(streamId: number): void {
+    this.#stream(streamId).held ??= new Queue();
+  }
+
+  /** Everything that came before the pause was sent a first time. */
+  isIdle(streamId: number): boolean {
+    return (this.#streams.get(streamId)?.messages.length ?? 0) === 0;
+  }
+
+  /** Sequence numbers begin at zero again (RFC 6525 §5.2.7 H3), and what waited may go. */
+  reset(streamId: number, performed: boolean): void {
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
+    const { held } = stream;
+    stream.held = undefined;
+    if (performed) {
+      stream.nextSequence = 0;
+      stream.nextUnorderedSequence = 0;
+    }
+    for (const message of held ?? []) stream.messages.push(message);
+    if (stream.messages.length > 0) this.#scheduler.add(stream);
+    else if (performed && !stream.isDirty) this.#streams.delete(streamId);
+  }
+
+  /** A stream whose buffered amount has changed since it was last told. */
+  pollBufferedAmount(): { readonly streamId: number; readonly amount: number } | undefined {
+    const stream = this.#dirty.pop();
+    if (stream === undefined) return undefined;
+    stream.isDirty = false;
+    return { streamId: stream.id, amount: stream.bufferedBytes };
+  }
+
+  clear(): void {
+    this.#streams.clear();
+    this.#scheduler.clear();
+    this.#dirty = [];
+    this.#current = undefined;
+    this.#begunBytes = 0;
+    this.#waitingBytes = 0;
+  }
+
+  #pick(): OutgoingMessage | undefined {
+    const message = this.#current ?? this.#scheduler.next()?.messages.peek();
+    if (!this.#interleaving || message === undefined || message.offset > 0 || this.#begunBytes === 0) return message;
+    if (this.#begunBytes + message.data.length <= this.#maxBegunBytes) return message;
+    // It may not begin yet: the next of those that are begun.
+    return this.#scheduler.find((stream) => stream.messages.peek()!.offset > 0)?.messages.peek();
+  }
+
+  #drop({ stream }: OutgoingMessage): void {
+    this.#forget(stream.messages.shift()!);
+    if (stream.messages.length === 0) this.#scheduler.remove(stream);
+  }
+
+  #forget(message: OutgoingMessage): void {
+    this.#release(message, message.data.length);
+  }
+
+  #finish(message: OutgoingMessage): void {
+    const { stream } = message;
+    stream.messages.shift();
+    this.#begunBytes -= message.data.length;
+    this.#current = undefined;
+    if (stream.messages.length === 0) this.#scheduler.remove(stream);
+  }
+
+  #release(message: OutgoingMessage, bytes: number): void {
+    const { stream } = message;
+    this.#waitingBytes -= bytes;
+    if (message.uncounted) return;
     stream.bufferedBytes -= bytes;
-    this.#bufferedBytes -= bytes;
-    if (before > stream.lowThreshold && stream.bufferedBytes <= stream.lowThreshold) this.#onBufferedAmountLow(stream.id);
+    if (stream.isDirty) return;
+    stream.isDirty = true;
+    this.#dirty.push(stream);
   }
 
   #stream(id: number): OutgoingStream {
     let stream = this.#streams.get(id);
-    if (stream === undefined) {
-      stream = { id, messages: new Queue(), nextSequence: 0, bufferedBytes: 0, lowThreshold: 0, paused: false };
-      this.#streams.set(id, stream);
-    }
+    if (stream === undefined) this.#streams.set(id, (stream = newStream(id)));
     return stream;
   }
 }

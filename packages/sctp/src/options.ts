@@ -1,0 +1,45 @@
+import type { CryptoProvider } from '@petrel/crypto';
+
+export interface SctpOptions {
+  readonly crypto: CryptoProvider;
+  readonly localPort?: number;
+  readonly remotePort?: number;
+  /** Packets that every path takes, in bytes, with the SCTP header and without that of DTLS; 1160 unless given. */
+  readonly maxPacket?: number;
+  /** The largest packet to try by path MTU discovery (RFC 8899); 1400 unless given, `maxPacket` turns it off. */
+  readonly maxProbedPacket?: number;
+  /** Bytes that may wait for the application or for missing fragments, advertised as a_rwnd; 1 MiB unless given, twice `maxMessageSize` at least. */
+  readonly receiveBuffer?: number;
+  /** The largest message that is accepted (RFC 8841 §6); 256 KiB unless given. */
+  readonly maxMessageSize?: number;
+  readonly streams?: number;
+  /** Offer I-DATA (RFC 8260): true unless given. */
+  readonly interleaving?: boolean;
+  /** Offer to do without checksums (RFC 9653): only over DTLS. */
+  readonly zeroChecksum?: boolean;
+  /** Max.Init.Retransmits (RFC 9260 §16); Infinity where a layer below watches the peer, as ICE consent does. */
+  readonly maxInitRetransmits?: number;
+  /** Association.Max.Retrans. */
+  readonly maxRetransmits?: number;
+}
+
+export type ResolvedOptions = Required<SctpOptions>;
+
+export function resolveOptions(options: SctpOptions): ResolvedOptions {
+  const maxPacket = (options.maxPacket ?? 1160) & ~3;
+  const maxMessageSize = options.maxMessageSize ?? 262_144;
+  return {
+    crypto: options.crypto,
+    localPort: options.localPort ?? 5000,
+    remotePort: options.remotePort ?? 5000,
+    maxPacket,
+    maxProbedPacket: Math.max((options.maxProbedPacket ?? 1400) & ~3, maxPacket),
+    receiveBuffer: Math.max(options.receiveBuffer ?? 1_048_576, 2 * maxMessageSize),
+    maxMessageSize,
+    streams: options.streams ?? 65_535,
+    interleaving: options.interleaving ?? true,
+    zeroChecksum: options.zeroChecksum ?? false,
+    maxInitRetransmits: options.maxInitRetransmits ?? 8,
+    maxRetransmits: options.maxRetransmits ?? 10,
+  };
+}
