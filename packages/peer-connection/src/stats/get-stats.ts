@@ -1,4 +1,6 @@
 /** `getStats()` of connections, senders and receivers (W3C WebRTC §8.2, §5.2, §5.3): the slots as the statistics' sources. */
+import { exception } from '../errors.ts';
+import type { MediaStreamTrack } from '../media-stream-track.ts';
 import type { PeerConnectionSlots } from '../peer-connection-slots.ts';
 import type { PeerTransport } from '../peer-transport.ts';
 import { certificateSlots } from '../rtc-certificate.ts';
@@ -16,6 +18,15 @@ export function getStatsOf(connection: PeerConnectionSlots, selector: SenderSlot
   return new Promise((resolve) => connection.runtime.queueTask(() => resolve(report)));
 }
 
+/** `getStats(selector)`: the one sender or receiver with the track (§8.2). @throws InvalidAccessError when there is none, or more than one */
+export function selectTrack(connection: PeerConnectionSlots, track: MediaStreamTrack): SenderSlots | ReceiverSlots {
+  const all = connection.transceivers.flatMap(({ sender, receiver }) => [sender, receiver]);
+  const [found, other] = all.filter((candidate) => candidate.track === track);
+  if (found === undefined || other !== undefined)
+    throw exception('InvalidAccessError', 'the track belongs to no sender or receiver, or to several');
+  return found;
+}
+
 function collect(connection: PeerConnectionSlots, selector: SenderSlots | ReceiverSlots | null): RTCStats[] {
   const source = connectionSource(connection);
   if (selector === null) return connectionStats(source);
@@ -24,11 +35,13 @@ function collect(connection: PeerConnectionSlots, selector: SenderSlots | Receiv
 }
 
 function connectionSource(connection: PeerConnectionSlots): ConnectionStatsSource {
-  const { runtime, channels, transceivers, transports } = connection;
+  const { runtime, channels, transceivers, sctp } = connection;
+  const transports = new Set(transceivers.flatMap(({ sender }) => sender.transport ?? []));
+  if (sctp !== null) transports.add(sctp.transport);
   return {
     now: runtime.now(),
     timeOrigin: runtime.timeOrigin,
-    transports: [...new Set(transports.values())].map((transport) => transportSource(connection, transport)),
+    transports: Array.from(transports, (transport) => transportSource(connection, transport)),
     senders: transceivers.map(({ sender }) => senderSource(sender)),
     receivers: transceivers.map(({ receiver }) => receiverSource(receiver)),
     dataChannels: channels.all,
