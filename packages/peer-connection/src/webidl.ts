@@ -20,11 +20,6 @@ export function requireArguments(count: number, required: number, operation: str
   throw new TypeError(`${operation}: ${required} argument${required === 1 ? '' : 's'} required, but only ${count} present`);
 }
 
-/** An operation that returns a promise: what it throws, argument errors included, rejects the promise (§3.7.7). */
-export async function promised<T>(operation: () => T | PromiseLike<T>): Promise<T> {
-  return operation();
-}
-
 // ---- primitive types ----
 
 export const boolean: Converter<boolean> = (value) => Boolean(value);
@@ -135,6 +130,15 @@ export const callback: Converter<(...parameters: never[]) => unknown> = (value, 
 
 export function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+/** An operation that returns a promise: whatever its steps throw, a wrong `this` included, rejects it (§3.7.7). */
+export function promised<T>(steps: () => Promise<T>): Promise<T> {
+  try {
+    return steps();
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
 }
 
 // ---- interface objects (§3.7) ----

@@ -104,7 +104,10 @@ describe('Web IDL §3.7: interface objects', () => {
   });
 
   test('what an operation with a promise throws is its rejection', async () => {
-    const result = webidl.promised(() => webidl.requireArguments(0, 1, 'operation'));
+    const result = webidl.promised(() => {
+      webidl.requireArguments(0, 1, 'operation');
+      return Promise.resolve();
+    });
     await expect(result).rejects.toThrow('operation: 1 argument required, but only 0 present');
   });
 
