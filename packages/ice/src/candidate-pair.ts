@@ -132,11 +132,28 @@ export class CandidatePair {
     const { packetsDiscardedOnSend, bytesDiscardedOnSend } = this;
     const currentRoundTripTime = roundTripTime === undefined ? undefined : roundTripTime / 1000;
     return {
-      ...{ id, local, remote: this.remote.candidate, state, nominated, selected, priority },
-      ...{ packetsSent, packetsReceived, bytesSent, bytesReceived, lastPacketSentAt, lastPacketReceivedAt },
-      ...{ totalRoundTripTime, currentRoundTripTime },
-      ...{ requestsReceived, requestsSent, responsesReceived, responsesSent, consentRequestsSent },
-      ...{ packetsDiscardedOnSend, bytesDiscardedOnSend },
+      id,
+      local,
+      remote: this.remote.candidate,
+      state,
+      nominated,
+      selected,
+      priority,
+      packetsSent,
+      packetsReceived,
+      bytesSent,
+      bytesReceived,
+      lastPacketSentAt,
+      lastPacketReceivedAt,
+      totalRoundTripTime,
+      currentRoundTripTime,
+      requestsReceived,
+      requestsSent,
+      responsesReceived,
+      responsesSent,
+      consentRequestsSent,
+      packetsDiscardedOnSend,
+      bytesDiscardedOnSend,
     };
   }
 }

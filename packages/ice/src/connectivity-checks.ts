@@ -92,16 +92,18 @@ export function encodeSuccess(
   return encodeStunMessage(message, { key, integrity, fingerprint: true });
 }
 
+const ERROR_REASONS = { 403: 'Forbidden', 420: 'Unknown Attribute', 487: 'Role Conflict' } as const;
+
 /** An error response to a request that was authenticated. */
 export function encodeError(
   request: StunMessage,
-  code: 420 | 487,
+  code: 403 | 420 | 487,
   unknownAttributes: readonly number[],
   key: IntegrityKey,
   integrity: IntegrityAlgorithm,
 ): Uint8Array {
   const { method, transactionId } = request;
-  const attributes: StunAttributes = { errorCode: { code, reason: code === 487 ? 'Role Conflict' : 'Unknown Attribute' } };
+  const attributes: StunAttributes = { errorCode: { code, reason: ERROR_REASONS[code] } };
   if (unknownAttributes.length > 0) attributes.unknownAttributes = unknownAttributes;
   return encodeStunMessage({ class: 'error', method, transactionId, attributes }, { key, integrity, fingerprint: true });
 }

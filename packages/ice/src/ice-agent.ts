@@ -9,6 +9,7 @@ import {
   addressScope,
   type IntegrityKey,
   isStunMessage,
+  type ParsedStunMessage,
   parseStunMessage,
   type StunDiscard,
   type StunMessage,
@@ -17,7 +18,7 @@ import {
 import type { Base } from './base.ts';
 import type { Candidate } from './candidate.ts';
 import type { CandidatePair } from './candidate-pair.ts';
-import { encodeRejection, type SentCheck, splitUsername } from './connectivity-checks.ts';
+import { encodeError, encodeRejection, type SentCheck, splitUsername } from './connectivity-checks.ts';
 import { Gatherer, type GatheringContext } from './gathering.ts';
 import type {
   IceAgentOptions,
@@ -68,6 +69,8 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   readonly #tieBreaker: bigint;
   readonly #context: SessionContext;
   readonly #onDiscard = (reason: SessionDiscard): void => this.discards.count(reason);
+  #closing: 'silent' | 'refusing' | undefined;
+  #refusals = 0;
   #role: IceRole;
   #declaredRole: IceRole;
   #state: IceTransportState = 'new';
@@ -131,7 +134,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     const sessions = this.#previous === undefined ? [this.#session] : [this.#session, this.#previous];
     return {
       pairs: sessions.flatMap(({ list }) => list.pairs.map((pair) => pair.stats(pair === this.#path))),
-      localCandidates: this.#gatherer.candidates,
+      localCandidates: this.#gatherer.candidates.all,
       remoteCandidates: [...this.#session.remotes].map(({ candidate }) => candidate),
       selectedPairChanges: this.#pathChanges,
     };
@@ -235,6 +238,28 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     path.bytesSent += payload.length;
     path.lastPacketSentAt = now;
     return true;
+  }
+
+  /** The connection closes: checks of the peer get no answer any more, {@link send} and {@link receive} still work. */
+  silence(): void {
+    this.#closing = 'silent';
+  }
+
+  /** The peer knows that the connection is over: its checks get an authenticated 403 (RFC 7675 §5.2). */
+  refuseChecks(): void {
+    this.#closing = 'refusing';
+  }
+
+  /** How many checks have been refused. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
+  /** Whether a datagram comes from where the selected pair sends to. */
+  isSelectedPath(socket: number, address: string, port: number): boolean {
+    const path = this.#path;
+    if (path === undefined || path.base.socket !== socket) return false;
+    return path.remote.candidate.port === port && path.remote.candidate.address === canonicalIpAddress(stripZone(address));
   }
 
   /** Stops everything. Releases of TURN allocations are queued as transmits, and repeated while `handleTimeout` is called. */
@@ -410,8 +435,22 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     if (session === undefined || message.class === 'indication') return;
     const stream = this.#streams.onPath(base, source.address, source.port);
     if (stream !== undefined) this.#streams.authenticate(stream);
-    if (message.class === 'request') session.receiveRequest(base, source, parsed, now);
+    if (message.class === 'request' && this.#closing !== undefined) this.#answerWhileClosing(session, base, source, parsed, now);
+    else if (message.class === 'request') session.receiveRequest(base, source, parsed, now);
     else if (check !== undefined) session.receiveResponse(check, base, source, parsed, now);
+  }
+
+  /** RFC 7675 §5.2: 403 revokes consent. */
+  #answerWhileClosing(
+    { localKey }: IceSession,
+    base: Base,
+    source: TransportAddress,
+    { message, integrity }: ParsedStunMessage,
+    now: Instant,
+  ): void {
+    if (this.#closing !== 'refusing') return;
+    this.#refusals += 1;
+    this.#transmit(base, source.address, source.port, encodeError(message, 403, [], localKey, integrity ?? 'sha-1'), now);
   }
 
   /** RFC 8489 §9.1.3. */
@@ -558,7 +597,10 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     const { crypto, lite = false, pacing = 50, maxPairs = 100, maxPeerReflexive = 32 } = this.#options;
     const roleOf = (): IceRole => this.#role;
     return {
-      ...{ crypto, lite, maxPairs, maxPeerReflexive },
+      crypto,
+      lite,
+      maxPairs,
+      maxPeerReflexive,
       tieBreaker: this.#tieBreaker,
       pacing: Math.max(MIN_PACING, pacing),
       get role() {
@@ -568,7 +610,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
       bases: () => this.#gatherer.bases(),
       transmit: (base, address, port, data, now) => this.#transmit(base, address, port, data, now),
       permit: (base, address, now) => base.relay?.permit(address, now),
-      localCandidate: (base, mapped) => this.#gatherer.candidateAt(base, mapped),
+      localCandidate: (base, mapped) => this.#gatherer.candidates.at(base, mapped),
     };
   }
 

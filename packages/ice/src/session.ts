@@ -216,8 +216,13 @@ export class IceSession {
     const tcpType =
       base.kind === 'tcp-passive' ? { tcpType: 'active' as const } : base.kind === 'tcp-active' ? { tcpType: 'passive' as const } : {};
     const candidate: Candidate = {
-      ...{ foundation: `prflx${source.address}`, component: 1, protocol, type: 'prflx' },
-      ...{ priority, address: source.address, port: source.port },
+      foundation: peerReflexiveFoundation(source.address),
+      component: 1,
+      protocol,
+      type: 'prflx',
+      priority,
+      address: source.address,
+      port: source.port,
       ...tcpType,
       ...(this.remote === undefined ? {} : { usernameFragment: this.remote.usernameFragment }),
     };
@@ -416,7 +421,13 @@ export class IceSession {
     if (!remote.proven && remote.unprovenBytes >= UNPROVEN_BUDGET) return false;
     const names = { localFragment: this.local.usernameFragment, remoteFragment: this.remote.usernameFragment };
     const { transactionId, bytes } = encodeCheck({
-      ...{ crypto, base: pair.base, role, tieBreaker, ...names, remoteKey: this.remoteKey, nominates },
+      crypto,
+      base: pair.base,
+      role,
+      tieBreaker,
+      ...names,
+      remoteKey: this.remoteKey,
+      nominates,
     });
     if (!this.#context.transmit(pair.base, remote.candidate.address, remote.candidate.port, bytes, now)) return false;
     this.sent.add(transactionId, { pair, sentAt: now, role, nominates });
@@ -508,4 +519,9 @@ export class IceSession {
     else if (this.finished) this.outcome = 'no-pair';
     return next;
   }
+}
+
+/** Any that no other candidate has: signalled ones are rarely so long (RFC 8445 §7.3.1.3). */
+function peerReflexiveFoundation(address: string): string {
+  return `prflx${address.replace(/[.:]/g, '')}`.slice(0, 32);
 }
