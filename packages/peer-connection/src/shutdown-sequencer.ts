@@ -62,7 +62,7 @@ export interface CloseOptions {
   readonly sequence?: readonly CloseMessage[];
 }
 
-export type ShutdownState = 'cancelling' | 'repeating' | 'heard' | 'released';
+export type ShutdownState = 'cancelling' | 'repeating' | 'heard' | 'releasing' | 'released';
 
 export type ShutdownEvent =
   /** Nothing more will be repeated; sockets stay for the 403. */
@@ -92,7 +92,7 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   readonly #timers = new TimerTable<TimerName>(['repeat', 'quiet', 'linger']);
   readonly #events = new Queue<ShutdownEvent>();
   readonly #sent: SentMessage[] = [];
-  #state: ShutdownState;
+  #state: ShutdownState = 'repeating';
   #flights = 0;
   #timedFlights = 0;
   #gap: number;
@@ -108,8 +108,8 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
     this.#startedAt = now;
     this.#lastHeardAt = now;
     this.#gap = Math.max(FIRST_REPETITION, 2 * (stack.ice.roundTripTime ?? 0));
-    stack.ice.silence(now);
-    this.#state = this.#begin(now);
+    stack.ice.silence();
+    this.#begin(now);
   }
 
   get state(): ShutdownState {
@@ -121,15 +121,18 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
     if (this.#state === 'released') return;
     const { ice } = this.#stack;
     const fromPeer = ice.isSelectedPath(socket, address, port);
-    const payload = ice.receive(socket, datagram, address, port, now);
-    if (fromPeer) this.#onPeerActive(payload, now);
+    const payload = this.#stack.receiveDatagram(socket, datagram, address, port, now);
+    if (this.#state === 'releasing') return this.#awaitRelease();
+    if (fromPeer || payload !== undefined) this.#onPeerActive(payload, now);
     if (ice.refusals > 0) this.#onRefused(now);
   }
 
   /** The same for a stream, such as that to a TURN server. */
   receiveStream(stream: number, bytes: Uint8Array, now: Instant): void {
     if (this.#state === 'released') return;
-    for (const payload of this.#stack.ice.streamData(stream, bytes, now)) this.#onPeerActive(payload, now);
+    const payloads = this.#stack.ice.streamData(stream, bytes, now);
+    if (this.#state === 'releasing') return this.#awaitRelease();
+    for (const payload of payloads) this.#onPeerActive(payload, now);
     if (this.#stack.ice.refusals > 0) this.#onRefused(now);
   }
 
@@ -140,22 +143,26 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
       this.#stack.receiveWhileClosing(payload, now);
     }
     const answer = this.#answer();
-    if (answer !== undefined) this.#conclude(answer, now);
+    if (answer !== undefined) this.#conclude(answer, 'local', this.#reason, now);
     else if (this.#state === 'repeating' && now - this.#lastFlightAt >= FLIGHT_INTERVAL) this.#repeat(now);
   }
 
   handleTimeout(now: Instant): void {
+    if (this.#state === 'releasing') {
+      this.#stack.ice.handleTimeout(now);
+      return this.#awaitRelease();
+    }
     if (this.#timers.expire('repeat', now)) this.#onRepeatTimer(now);
     if (this.#timers.expire('quiet', now)) this.#onQuietTimer(now);
     if (this.#timers.expire('linger', now)) this.#onLingerOver(now);
   }
 
   nextTimeout(): Instant {
-    return this.#timers.next();
+    return this.#state === 'releasing' ? this.#stack.ice.nextTimeout() : this.#timers.next();
   }
 
   pollTransmit(now: Instant): IceTransmit | undefined {
-    return this.#stack.ice.pollTransmit(now);
+    return this.#stack.pollDatagram(now);
   }
 
   pollEvent(): ShutdownEvent | undefined {
@@ -164,33 +171,28 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
 
   // Beginning ----------------------------------------------------------------------------------------------------------
 
-  #begin(now: Instant): ShutdownState {
+  #begin(now: Instant): void {
     const { dtls, ice, closedByPeer } = this.#stack;
     this.#timers.start('linger', now + this.#linger);
-    if (closedByPeer !== undefined) {
-      this.#report('close_notify', 'remote', closedByPeer.reason, now);
-      return this.#awaitCheck(now);
-    }
-    if (ice.state === 'failed' || dtls?.state === 'failed') return this.#leave('lost', now);
-    if (ice.selectedPair === undefined || dtls === undefined || dtls.state === 'new' || dtls.state === 'closed')
-      return this.#leave('local', now);
-    if (dtls.state === 'connecting') {
-      this.#state = 'cancelling';
-      this.#cancel(now);
-      return this.#state;
-    }
-    this.#state = 'repeating';
-    this.#repeat(now);
-    if (this.#linger > 0) this.#timers.start('repeat', now + this.#gap);
-    else this.#conclude('nothing', now);
-    return this.#state;
+    if (closedByPeer !== undefined) this.#conclude('close_notify', 'remote', closedByPeer.reason, now);
+    else if (ice.state === 'failed' || dtls?.state === 'failed') this.#leave('lost', now);
+    else if (ice.selectedPair === undefined || dtls === undefined || dtls.state === 'new' || dtls.state === 'closed')
+      this.#leave('local', now);
+    else if (dtls.state === 'connecting') this.#cancel(now);
+    else this.#sayGoodbye(now);
   }
 
   /** Nobody to tell. */
-  #leave(by: CloseReport['by'], now: Instant): ShutdownState {
+  #leave(by: CloseReport['by'], now: Instant): void {
     this.#report('nothing', by, this.#reason, now);
     this.#release(now);
-    return 'released';
+  }
+
+  #sayGoodbye(now: Instant): void {
+    this.#state = 'repeating';
+    this.#repeat(now);
+    if (this.#linger > 0) this.#timers.start('repeat', now + this.#gap);
+    else this.#leave('local', now);
   }
 
   // Sending ------------------------------------------------------------------------------------------------------------
@@ -230,13 +232,11 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
 
   /** During the handshake: user_canceled and close_notify in the epoch in force (RFC 5246 §7.2.2), and no lingering. */
   #cancel(now: Instant): void {
+    this.#state = 'cancelling';
     this.#flights += 1;
     this.#record('user_canceled', 'dtls', now, () => this.#stack.dtls!.close());
     if (this.#flights < CANCEL_FLIGHTS && this.#linger > 0) this.#timers.start('repeat', now + FLIGHT_INTERVAL);
-    else {
-      this.#report('nothing', 'local', this.#reason, now);
-      this.#release(now);
-    }
+    else this.#leave('local', now);
   }
 
   /** Lets one layer speak, drains it to the socket before the next one may, and notes what has left. */
@@ -270,20 +270,25 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   #onQuietTimer(now: Instant): void {
     if (this.#state !== 'repeating') return;
     const quietSince = now - this.#lastHeardAt;
-    if (quietSince >= QUIET_PERIOD) this.#conclude('quiet', now);
+    if (quietSince >= QUIET_PERIOD) this.#conclude('quiet', 'local', this.#reason, now);
     else this.#timers.start('quiet', this.#lastHeardAt + QUIET_PERIOD);
   }
 
   #onLingerOver(now: Instant): void {
-    if (this.#state === 'repeating' || this.#state === 'cancelling') this.#conclude('nothing', now);
-    this.#release(now);
+    if (this.#state === 'heard') this.#release(now);
+    else this.#leave('local', now);
   }
 
   // Ending -------------------------------------------------------------------------------------------------------------
 
-  #conclude(heard: CloseReport['heard'], now: Instant): void {
-    this.#report(heard, 'local', this.#reason, now);
-    this.#state = this.#awaitCheck(now);
+  /** Nothing is repeated any more; until the linger is over a check of the peer's gets 403. */
+  #conclude(heard: CloseReport['heard'], by: CloseReport['by'], reason: string, now: Instant): void {
+    this.#report(heard, by, reason, now);
+    this.#state = 'heard';
+    this.#timers.stop('repeat');
+    this.#timers.stop('quiet');
+    this.#stack.ice.refuseChecks();
+    if (this.#linger === 0) this.#release(now);
   }
 
   #report(heard: CloseReport['heard'], by: CloseReport['by'], reason: string, now: Instant): void {
@@ -291,28 +296,23 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
     this.#events.push({ type: 'closed', report });
   }
 
-  /** From here a check of the peer's gets 403, once. */
-  #awaitCheck(now: Instant): ShutdownState {
-    this.#timers.stop('repeat');
-    this.#timers.stop('quiet');
-    if (this.#linger === 0 || this.#stack.ice.selectedPair === undefined) {
-      this.#release(now);
-      return 'released';
-    }
-    this.#stack.ice.refuseChecks(now);
-    return 'heard';
-  }
-
   #onRefused(now: Instant): void {
     this.#sent.push({ message: 'stun-403', layer: 'ice', count: 1, bytes: 0, at: now - this.#startedAt });
     this.#release(now);
   }
 
+  /** TURN allocations are deleted last (RFC 8656 §7); without one this is over at once. */
   #release(now: Instant): void {
-    if (this.#state === 'released') return;
-    this.#state = 'released';
+    if (this.#state === 'releasing' || this.#state === 'released') return;
+    this.#state = 'releasing';
     this.#timers.stopAll();
     this.#stack.ice.close(now);
+    this.#awaitRelease();
+  }
+
+  #awaitRelease(): void {
+    if (!this.#stack.ice.released) return;
+    this.#state = 'released';
     this.#events.push({ type: 'released' });
   }
 }

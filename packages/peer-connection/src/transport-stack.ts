@@ -170,10 +170,15 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   /** One datagram in. */
   receive(socket: number, datagram: Uint8Array, address: string, port: number, now: Instant): void {
-    if (this.tap) describeDatagram(this.tap, now, 'in', datagram);
-    const payload = this.ice.receive(socket, datagram, address, port, now);
+    const payload = this.receiveDatagram(socket, datagram, address, port, now);
     if (payload !== undefined) this.#receivePayload(payload, now);
     this.#drain(now);
+  }
+
+  /** The part of {@link receive} that is ICE's. @returns payload for the layers above */
+  receiveDatagram(socket: number, datagram: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
+    if (this.tap) describeDatagram(this.tap, now, 'in', datagram);
+    return this.ice.receive(socket, datagram, address, port, now);
   }
 
   /** Bytes of a stream that the agent has asked for. */
@@ -197,13 +202,19 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   /** Datagrams out, pulled through the layers from the top: SCTP into DTLS, RTP into SRTP, both into ICE. */
   pollTransmit(now: Instant): IceTransmit | undefined {
-    const ready = this.ice.pollTransmit(now);
-    if (ready !== undefined) return this.#tapped(ready, now);
+    const ready = this.pollDatagram(now);
+    if (ready !== undefined) return ready;
     this.flushMedia(now);
     this.flushSctp(now);
     this.flushDtls(now);
+    return this.pollDatagram(now);
+  }
+
+  /** What ICE has to send already; the layers above are not asked. */
+  pollDatagram(now: Instant): IceTransmit | undefined {
     const transmit = this.ice.pollTransmit(now);
-    return transmit && this.#tapped(transmit, now);
+    if (this.tap && transmit) describeDatagram(this.tap, now, 'out', transmit.data);
+    return transmit;
   }
 
   pollEvent(): StackEvent | undefined {
@@ -413,6 +424,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     this.#setDtlsState('closed');
     this.#endSctp();
     this.#answerClose(now);
+    this.ice.refuseChecks(); // RFC 7675 §5.2
     this.#events.push({ layer: 'remote-close', reason: this.#remoteReason });
   }
 
@@ -431,10 +443,5 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     if (this.#sctp === undefined || this.#sctp.state !== 'closed') this.#events.push({ layer: 'sctp', state: 'closed' });
     this.channels.endAll();
     this.#sctp?.abort('');
-  }
-
-  #tapped(transmit: IceTransmit, now: Instant): IceTransmit {
-    if (this.tap) describeDatagram(this.tap, now, 'out', transmit.data);
-    return transmit;
   }
 }
