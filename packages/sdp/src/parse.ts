@@ -2,6 +2,7 @@
  * The parser of session descriptions (RFC 8866 §9, RFC 8829 §5.8): strict about order and form of the lines and about the syntax of the attributes
  * that it knows. Unknown attributes are kept.
  */
+import { utf8Length } from '@petrel/bytes';
 import { ATTRIBUTE_SYNTAX } from './attributes/syntax.ts';
 import {
   type Attribute,
@@ -24,7 +25,7 @@ import {
  * const mids = description.media.map((section) => read(section, MID));
  */
 export function parseSessionDescription(text: string): SessionDescription {
-  if (text.length > MAX_DESCRIPTION_LENGTH) throw new SdpSyntaxError(1, `longer than ${MAX_DESCRIPTION_LENGTH} characters`);
+  if (utf8Length(text) > MAX_DESCRIPTION_LENGTH) throw new SdpSyntaxError(1, `longer than ${MAX_DESCRIPTION_LENGTH} bytes`);
   const lines = new Lines(text);
   const session = parseSessionPart(lines);
   const media: MediaSection[] = [];
