@@ -306,8 +306,8 @@ export class SendStream {
 
   /** As RTX where that was negotiated, else the same packet again, bit by bit (its SRTP index is the same too). */
   #retransmit(original: Uint8Array, now: Instant): void {
-    this.#budget -= original.length;
     const packet = this.#rtxSsrc !== undefined && this.#rtxCodec !== undefined ? this.#wrapForRtx(original, now) : original;
+    this.#budget -= packet.length;
     this.#header.read(packet);
     this.#retransmittedPackets += 1;
     this.#retransmittedBytes += this.#header.payloadLength;
