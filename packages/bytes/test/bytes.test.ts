@@ -10,6 +10,7 @@ import {
   concatBytes,
   crc32,
   crc32c,
+  crc32cUpdate,
   decodeUtf8,
   decodeUtf8Strict,
   encodeUtf8,
@@ -25,15 +26,31 @@ const ascii = (text: string): Uint8Array => Uint8Array.from(text, (character) =>
 describe('ByteReader and ByteWriter', () => {
   test('read back what was written', () => {
     fc.assert(
-      fc.property(fc.nat(0xff), fc.nat(0xffff), fc.nat(0xffffff), fc.nat(0xffffffff), fc.nat(2 ** 48 - 1), fc.bigInt(0n, 2n ** 64n - 1n), fc.uint8Array(), (a, b, c, d, e, f, g) => {
-        const written = new ByteWriter(1).uint8(a).uint16(b).uint24(c).uint32(d).uint48(e).uint64(f).bytes(g).pad(4).finish();
-        const reader = new ByteReader(written);
-        expect([reader.uint8(), reader.uint16(), reader.uint24(), reader.uint32(), reader.uint48(), reader.uint64()]).toEqual([a, b, c, d, e, f]);
-        expect(reader.view(g.length)).toEqual(g);
-        expect(reader.remaining).toBeLessThan(4);
-        expect(written.length % 4).toBe(0);
-        expect(reader.overrun).toBe(false);
-      }),
+      fc.property(
+        fc.nat(0xff),
+        fc.nat(0xffff),
+        fc.nat(0xffffff),
+        fc.nat(0xffffffff),
+        fc.nat(2 ** 48 - 1),
+        fc.bigInt(0n, 2n ** 64n - 1n),
+        fc.uint8Array(),
+        (a, b, c, d, e, f, g) => {
+          const written = new ByteWriter(1).uint8(a).uint16(b).uint24(c).uint32(d).uint48(e).uint64(f).bytes(g).pad(4).finish();
+          const reader = new ByteReader(written);
+          expect([reader.uint8(), reader.uint16(), reader.uint24(), reader.uint32(), reader.uint48(), reader.uint64()]).toEqual([
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+          ]);
+          expect(reader.view(g.length)).toEqual(g);
+          expect(reader.remaining).toBeLessThan(4);
+          expect(written.length % 4).toBe(0);
+          expect(reader.overrun).toBe(false);
+        },
+      ),
     );
   });
 
@@ -58,6 +75,13 @@ test('CRC-32 and CRC-32c have their catalogue check values, for any split and of
   expect(crc32c(ascii('123456789'))).toBe(0xe3069283);
   expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa); // RFC 3720 §B.4, as a number
   expect(crc32c(ascii('xx123456789yy'), 2, 11)).toBe(0xe3069283);
+  // Sixteen bytes a step or one: the same.
+  const bytes = Uint8Array.from({ length: 100 }, (_, i) => (i * 37) & 0xff);
+  for (let end = 0; end <= bytes.length; end++) {
+    let remainder = 0xffffffff;
+    for (let i = 3; i < end; i++) remainder = crc32cUpdate(remainder, bytes, i, i + 1);
+    if (end >= 3) expect([end, crc32c(bytes, 3, end)]).toEqual([end, ~remainder >>> 0]);
+  }
 });
 
 describe('serial numbers (RFC 1982)', () => {
@@ -91,7 +115,9 @@ describe('UTF-8 (RFC 3629)', () => {
   });
 
   test('decodes like the platform, also what is malformed', () => {
-    const pieces = fc.array(fc.oneof(fc.constantFrom(0xc0, 0xc3, 0xe0, 0xe2, 0xed, 0xf0, 0xf4, 0xf8, 0x80, 0x9f, 0xa0, 0xbf, 0x41), fc.nat(255)));
+    const pieces = fc.array(
+      fc.oneof(fc.constantFrom(0xc0, 0xc3, 0xe0, 0xe2, 0xed, 0xf0, 0xf4, 0xf8, 0x80, 0x9f, 0xa0, 0xbf, 0x41), fc.nat(255)),
+    );
     fc.assert(
       fc.property(pieces, (values) => {
         const bytes = Uint8Array.from(values);
