@@ -1,0 +1,140 @@
+/** RTCConfiguration (W3C WebRTC §4.2): conversion, validation. */
+import type { IceServer } from '@petrel/ice';
+import { type IceServerUrl, parseIceServerUrl } from '@petrel/turn';
+import { exception } from './errors.ts';
+import type { RTCCertificate } from './rtc-certificate.ts';
+import type { NetworkInterface } from './runtime.ts';
+import * as webidl from './webidl.ts';
+
+export type RTCIceTransportPolicy = 'relay' | 'all';
+export type RTCBundlePolicy = 'balanced' | 'max-compat' | 'max-bundle';
+export type RTCRtcpMuxPolicy = 'require';
+
+export interface RTCIceServer {
+  urls: string | string[];
+  username?: string;
+  credential?: string;
+}
+
+export interface RTCConfiguration {
+  iceServers?: RTCIceServer[];
+  /** `relay`: only candidates of TURN servers. Default `all`. */
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  /** What is gathered for a peer that may not know BUNDLE. Default `balanced`. */
+  bundlePolicy?: RTCBundlePolicy;
+  rtcpMuxPolicy?: RTCRtcpMuxPolicy;
+  /** From `RTCPeerConnection.generateCertificate`. The first one is used. */
+  certificates?: RTCCertificate[];
+  iceCandidatePoolSize?: number;
+  /** Not in the W3C's API: close this connection, without a flight of goodbyes, when the peer has closed it. Default false. */
+  autoClose?: boolean;
+  /** Not in the W3C's API: UDP ports of host candidates, both ends inclusive. */
+  portRange?: { min: number; max: number };
+  /** Not in the W3C's API: which network interfaces get host candidates. Default: all that are not internal, or else the internal ones. */
+  interfaceFilter?: (networkInterface: NetworkInterface) => boolean;
+  /** Not in the W3C's API: bytes of the largest message that this side announces to accept (`a=max-message-size`). Default 262,144. */
+  maxMessageSize?: number;
+}
+
+/** [[Configuration]] with defaults filled in. */
+export type Configuration = Required<
+  Pick<RTCConfiguration, 'iceServers' | 'iceTransportPolicy' | 'bundlePolicy' | 'rtcpMuxPolicy' | 'certificates' | 'iceCandidatePoolSize'>
+> &
+  RTCConfiguration;
+
+export const MAX_ICE_SERVERS: number = 64;
+export const DEFAULT_MAX_MESSAGE_SIZE: number = 262_144;
+
+const toIceServer = webidl.dictionary<RTCIceServer>('RTCIceServer', {
+  credential: { convert: webidl.domString },
+  urls: { convert: toUrls, required: true },
+  username: { convert: webidl.domString },
+});
+
+const toPortRange = webidl.dictionary<{ min: number; max: number }>('portRange', {
+  max: { convert: webidl.unsignedShortInRange, required: true },
+  min: { convert: webidl.unsignedShortInRange, required: true },
+});
+
+export const toRTCConfiguration: webidl.Converter<Configuration> = webidl.dictionary<RTCConfiguration>('RTCConfiguration', {
+  bundlePolicy: {
+    convert: webidl.enumeration<RTCBundlePolicy>('RTCBundlePolicy', ['balanced', 'max-compat', 'max-bundle']),
+    fallback: () => 'balanced',
+  },
+  certificates: { convert: webidl.sequence(webidl.interfaceType<RTCCertificate>('RTCCertificate')), fallback: () => [] },
+  iceCandidatePoolSize: { convert: webidl.octetInRange, fallback: () => 0 },
+  iceServers: { convert: webidl.sequence(toIceServer), fallback: () => [] },
+  iceTransportPolicy: {
+    convert: webidl.enumeration<RTCIceTransportPolicy>('RTCIceTransportPolicy', ['relay', 'all']),
+    fallback: () => 'all',
+  },
+  rtcpMuxPolicy: { convert: webidl.enumeration<RTCRtcpMuxPolicy>('RTCRtcpMuxPolicy', ['require']), fallback: () => 'require' },
+  autoClose: { convert: webidl.boolean },
+  interfaceFilter: { convert: webidl.callback as webidl.Converter<(networkInterface: NetworkInterface) => boolean> },
+  maxMessageSize: { convert: webidl.unsignedLongLongInRange },
+  portRange: { convert: toPortRange },
+}) as webidl.Converter<Configuration>;
+
+/** `(USVString or sequence<USVString>)`, kept as it was given. */
+function toUrls(value: unknown, context: string): string | string[] {
+  const urls = webidl.oneOrMore(webidl.usvString)(value, context);
+  return webidl.isObject(value) && Symbol.iterator in value ? urls : urls[0]!;
+}
+
+/**
+ * "Set the configuration", checks only (§4.4.1.6).
+ * @throws InvalidModificationError when something changes that cannot
+ */
+export function checkModification(next: Configuration, current: Configuration, hasLocalDescription: boolean): void {
+  // 3.1 - 3.3 The same certificates, by identity; getConfiguration shows none when they were generated.
+  const same =
+    next.certificates.length === current.certificates.length &&
+    next.certificates.every((one, index) => one === current.certificates[index]);
+  if (!same) refuse('certificates');
+  // 3.4 - 3.6
+  if (next.bundlePolicy !== current.bundlePolicy) refuse('bundlePolicy');
+  if (next.rtcpMuxPolicy !== current.rtcpMuxPolicy) refuse('rtcpMuxPolicy');
+  if (next.iceCandidatePoolSize !== current.iceCandidatePoolSize && hasLocalDescription) refuse('iceCandidatePoolSize');
+}
+
+function refuse(what: string): never {
+  throw exception('InvalidModificationError', `${what} cannot be changed`);
+}
+
+/**
+ * "Validate an ICE server URL", for every URL of every server.
+ * @throws SyntaxError for a malformed URL, InvalidAccessError for a TURN server without credentials
+ */
+export function parseIceServers(servers: readonly RTCIceServer[]): IceServer[] {
+  return servers.slice(0, MAX_ICE_SERVERS).flatMap((server) => {
+    const { urls, username, credential } = server;
+    const list = typeof urls === 'string' ? [urls] : urls;
+    if (list.length === 0) throw exception('SyntaxError', 'an ICE server needs a URL');
+    const credentials = { ...(username === undefined ? {} : { username }), ...(credential === undefined ? {} : { credential }) };
+    return list.map((text) => ({ url: parseUrl(text, server), text, ...credentials }));
+  });
+}
+
+function parseUrl(text: string, server: RTCIceServer): IceServerUrl {
+  const url = tryParse(text);
+  const host = url?.host.includes(':') ? `[${url.host}]` : url?.host;
+  // The URL parser knows what a host is.
+  if (url === undefined || !URL.canParse(`https://${host}`)) throw exception('SyntaxError', `'${text}' is not a valid ICE server URL`);
+  if (url.scheme.startsWith('turn')) requireCredentials(text, server);
+  return url;
+}
+
+function tryParse(text: string): IceServerUrl | undefined {
+  try {
+    return parseIceServerUrl(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** RFC 8489 §14.3: a user name has fewer than 509 bytes. */
+function requireCredentials(url: string, { username, credential }: RTCIceServer): void {
+  if (username === undefined || credential === undefined)
+    throw exception('InvalidAccessError', `'${url}' needs a username and a credential`);
+  if (new TextEncoder().encode(username).length > 508) throw exception('InvalidAccessError', 'the username is longer than 508 bytes');
+}

@@ -1,0 +1,126 @@
+/** The constructor's algorithm and the configuration (W3C WebRTC §4.4.1.1, §4.4.1.6). */
+import { checkModification, type Configuration, parseIceServers } from './configuration.ts';
+import { DataChannelRegistry } from './data-channel-registry.ts';
+import { exception } from './errors.ts';
+import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
+import { OperationsChain } from './operations-chain.ts';
+import { type PeerConnectionSlots, randomText } from './peer-connection-slots.ts';
+import { type AlgorithmIdentifier, generateRTCCertificate, type RTCCertificate } from './rtc-certificate.ts';
+import type { RTCPeerConnection } from './rtc-peer-connection.ts';
+import type { Runtime } from './runtime.ts';
+import type { CloseReport } from './shutdown-sequencer.ts';
+
+let defaultRuntime: (() => Runtime) | undefined;
+
+/** What connections use that are constructed without a runtime of their own: the umbrella gives Node's, and it is made when it is first needed. */
+export function setDefaultRuntime(create: () => Runtime): void {
+  let runtime: Runtime | undefined;
+  defaultRuntime = () => (runtime ??= create());
+}
+
+function runtimeOrDefault(runtime: Runtime | undefined): Runtime {
+  const found = runtime ?? defaultRuntime?.();
+  if (found === undefined) throw new TypeError('RTCPeerConnection: there is no runtime; pass one, or import it from petrel');
+  return found;
+}
+
+/** `RTCPeerConnection.generateCertificate`. */
+export function generateFor(algorithm: AlgorithmIdentifier): Promise<RTCCertificate> {
+  const runtime = runtimeOrDefault(undefined);
+  return generateRTCCertificate(runtime.crypto, algorithm, runtime.timeOrigin + runtime.now());
+}
+
+export interface CreatedSlots {
+  readonly slots: PeerConnectionSlots;
+  readonly closed: Promise<CloseReport>;
+  readonly gatheringComplete: Promise<void>;
+}
+
+export function createSlots(object: RTCPeerConnection, configuration: Configuration, given: Runtime | undefined): CreatedSlots {
+  const runtime = runtimeOrDefault(given);
+  // 5. Certificates that have not expired.
+  const today = runtime.timeOrigin + runtime.now();
+  if (configuration.certificates.some(({ expires }) => expires < today)) throw exception('InvalidAccessError', 'a certificate has expired');
+  const iceServers = parseIceServers(configuration.iceServers);
+  let resolveClosed!: (report: CloseReport) => void;
+  let resolveGatheringComplete!: () => void;
+  const closed = new Promise<CloseReport>((resolve) => (resolveClosed = resolve));
+  const gatheringComplete = new Promise<void>((resolve) => (resolveGatheringComplete = resolve));
+  const { crypto } = runtime;
+  const slots: PeerConnectionSlots = {
+    object,
+    runtime,
+    configuration,
+    iceServers,
+    isClosed: false,
+    negotiationNeeded: false,
+    sctp: null,
+    lastStableStateSctp: null,
+    // The next two need the slots.
+    channels: undefined as unknown as DataChannelRegistry,
+    operations: new OperationsChain(
+      () => slots.isClosed,
+      () => onEmptyChain(slots),
+    ),
+    updateNegotiationNeededFlagOnEmptyChain: false,
+    lastCreatedOffer: undefined,
+    lastCreatedAnswer: undefined,
+    earlyCandidates: [],
+    signalingState: 'stable',
+    iceConnectionState: 'new',
+    iceGatheringState: 'new',
+    connectionState: 'new',
+    pendingLocalDescription: null,
+    currentLocalDescription: null,
+    pendingRemoteDescription: null,
+    currentRemoteDescription: null,
+    localIceCredentialsToReplace: new Set(),
+    transceivers: [],
+    certificate: configuration.certificates[0],
+    certificateReady: undefined as unknown as Promise<void>,
+    cname: randomText(crypto, 16),
+    sessionId: randomSessionId(crypto.randomBytes(8)),
+    sessionVersion: 1,
+    transports: new Map(),
+    allTransports: new Set(),
+    remoteStreams: new Map(),
+    usedSsrcs: new Set(),
+    hasSetLocalDescription: false,
+    tap: undefined,
+    resolveGatheringComplete,
+    resolveClosed,
+  };
+  return {
+    slots: Object.assign(slots, { channels: new DataChannelRegistry(slots), certificateReady: prepareCertificate(slots) }),
+    closed,
+    gatheringComplete,
+  };
+}
+
+/** 5. Or else one is generated, while the application goes on. */
+async function prepareCertificate(slots: PeerConnectionSlots): Promise<void> {
+  if (slots.certificate !== undefined) return;
+  const { runtime } = slots;
+  const now = runtime.timeOrigin + runtime.now();
+  slots.certificate = await generateRTCCertificate(runtime.crypto, { name: 'ECDSA', namedCurve: 'P-256' }, now);
+}
+
+/** §4.4.1.2, the last steps. */
+function onEmptyChain(slots: PeerConnectionSlots): void {
+  if (!slots.updateNegotiationNeededFlagOnEmptyChain) return;
+  slots.updateNegotiationNeededFlagOnEmptyChain = false;
+  updateNegotiationNeeded(slots);
+}
+
+/** RFC 8829 §5.2.1: 63 random bits. */
+function randomSessionId(bytes: Uint8Array): string {
+  const value = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0);
+  return String(value & 0x7fff_ffff_ffff_ffffn);
+}
+
+/** "Set the configuration" of a connection that has one. @throws InvalidModificationError, SyntaxError, InvalidAccessError */
+export function setConfiguration(slots: PeerConnectionSlots, configuration: Configuration): void {
+  checkModification(configuration, slots.configuration, slots.hasSetLocalDescription);
+  slots.iceServers = parseIceServers(configuration.iceServers);
+  slots.configuration = configuration;
+}

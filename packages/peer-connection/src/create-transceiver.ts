@@ -1,0 +1,95 @@
+/** "Create an RTCRtpSender", "create an RTCRtpReceiver", "create an RTCRtpTransceiver" (W3C WebRTC §5.2, §5.3, §5.4), all of a kind. */
+import { createMediaStreamTrack, type MediaKind, type MediaStreamTrack } from './media-stream-track.ts';
+import type { PeerConnectionSlots } from './peer-connection-slots.ts';
+import { ReceiverSource } from './receiving.ts';
+import { createRTCDTMFSender } from './rtc-dtmf-sender.ts';
+import type { RTCRtpEncodingParameters } from './rtc-rtp-parameters.ts';
+import { createRTCRtpReceiver, type ReceiverSlots } from './rtc-rtp-receiver.ts';
+import { createRTCRtpSender, type SenderSlots } from './rtc-rtp-sender.ts';
+import { createRTCRtpTransceiver, type Direction, type TransceiverSlots } from './rtc-rtp-transceiver.ts';
+import { dtmfTransport } from './dtmf-transport.ts';
+
+export interface TransceiverOptions {
+  readonly kind: MediaKind;
+  readonly track: MediaStreamTrack | null;
+  readonly streamIds: readonly string[];
+  readonly encodings: RTCRtpEncodingParameters[];
+  readonly direction: Direction;
+}
+
+/** The caller adds it to the set of transceivers. */
+export function createTransceiver(connection: PeerConnectionSlots, options: TransceiverOptions): TransceiverSlots {
+  const sender = createSender(connection, options);
+  const receiver = createReceiver(connection, options.kind);
+  const transceiver = createRTCRtpTransceiver({
+    connection,
+    kind: options.kind,
+    sender,
+    receiver,
+    stopping: false,
+    stopped: false,
+    direction: options.direction,
+    receptive: false,
+    currentDirection: null,
+    firedDirection: null,
+    preferredCodecs: [],
+    jsepMid: null,
+    mid: null,
+    addedByTrack: false,
+    createdByPendingDescription: false,
+    associatedByPendingDescription: false,
+    hasSent: false,
+  });
+  sender.transceiver = transceiver;
+  receiver.transceiver = transceiver;
+  return transceiver;
+}
+
+function createSender(connection: PeerConnectionSlots, { kind, track, streamIds, encodings }: TransceiverOptions): SenderSlots {
+  const single: RTCRtpEncodingParameters = kind === 'video' ? { active: true, scaleResolutionDownBy: 1 } : { active: true };
+  const sender = createRTCRtpSender({
+    connection,
+    kind,
+    // Both are set before anybody sees the object.
+    transceiver: undefined as unknown as TransceiverSlots,
+    track,
+    transport: null,
+    lastStableStateTransport: null,
+    dtmf: null,
+    associatedMediaStreamIds: [...new Set(streamIds)],
+    sendEncodings: encodings.length > 0 ? encodings : [single],
+    lastStableRidlessSendEncodings: null,
+    sendCodecs: [],
+    lastReturnedParameters: null,
+    headerExtensions: [],
+    reducedSize: false,
+    ssrcs: [],
+    streams: [],
+    disconnect: undefined,
+    msidTrackId: track?.id ?? globalThis.crypto.randomUUID(),
+  });
+  if (kind === 'audio') sender.dtmf = createRTCDTMFSender(dtmfTransport(sender));
+  return sender;
+}
+
+function createReceiver(connection: PeerConnectionSlots, kind: MediaKind): ReceiverSlots {
+  const source = new ReceiverSource(kind);
+  return createRTCRtpReceiver({
+    connection,
+    kind,
+    transceiver: undefined as unknown as TransceiverSlots,
+    // A remote track is muted until its first packet.
+    track: createMediaStreamTrack({ source, label: `remote ${kind}`, muted: true }),
+    source,
+    transport: null,
+    lastStableStateTransport: null,
+    associatedRemoteMediaStreams: [],
+    lastStableStateAssociatedRemoteMediaStreams: [],
+    receiveCodecs: [],
+    lastStableStateReceiveCodecs: [],
+    headerExtensions: [],
+    reducedSize: false,
+    jitterBufferTarget: null,
+    stream: undefined,
+  });
+}

@@ -1,0 +1,138 @@
+/** What a description must be before it is applied (RFC 8829 §5.5 to §5.8, W3C WebRTC §4.4.1.5). Nothing has changed when this throws. */
+import {
+  has,
+  type MediaSection,
+  parseSessionDescription,
+  readAll,
+  RTCP_MUX,
+  SdpSyntaxError,
+  type SessionDescription,
+  SIMULCAST,
+} from '@petrel/sdp';
+import { exception, RTCError } from '../errors.ts';
+import { localDescription, type PeerConnectionSlots } from '../peer-connection-slots.ts';
+import type { RTCSdpType } from '../rtc-session-description.ts';
+import { hasMedia, codecsOf } from './codec-negotiation.ts';
+import { bundleGroups, type Description, isBundleOnly, isData, isRejected, midOf, transportAttributes } from './description.ts';
+
+/** RFC 8829 §3.2, figure 3. @throws InvalidStateError */
+export function checkState({ signalingState }: PeerConnectionSlots, type: RTCSdpType, remote: boolean): void {
+  const allowed: Record<Exclude<RTCSdpType, 'rollback'>, readonly string[]> = remote
+    ? {
+        offer: ['stable', 'have-remote-offer'],
+        answer: ['have-local-offer', 'have-remote-pranswer'],
+        pranswer: ['have-local-offer', 'have-remote-pranswer'],
+      }
+    : {
+        offer: ['stable', 'have-local-offer'],
+        answer: ['have-remote-offer', 'have-local-pranswer'],
+        pranswer: ['have-remote-offer', 'have-local-pranswer'],
+      };
+  const states = type === 'rollback' ? ['have-local-offer', 'have-remote-offer'] : allowed[type];
+  if (!states.includes(signalingState))
+    throw exception('InvalidStateError', `a ${remote ? 'remote' : 'local'} ${type} cannot be set in the state ${signalingState}`);
+}
+
+/** @throws RTCError 'sdp-syntax-error' with the line */
+export function parseDescription(sdp: string): SessionDescription {
+  try {
+    return parseSessionDescription(sdp);
+  } catch (error) {
+    if (!(error instanceof SdpSyntaxError)) throw error;
+    throw new RTCError({ errorDetail: 'sdp-syntax-error', sdpLineNumber: error.line }, error.message);
+  }
+}
+
+/** A remote description. @throws InvalidAccessError */
+export function checkRemote(connection: PeerConnectionSlots, type: Exclude<RTCSdpType, 'rollback'>, session: SessionDescription): void {
+  checkMids(session);
+  checkGroups(session);
+  if (type === 'offer') checkOfferedSections(connection, session);
+  else checkAnsweredSections(session, localDescription(connection)!);
+  for (const [index, section] of session.media.entries()) {
+    if (isRejected(section)) continue;
+    if (!isData(section) && !has(section, RTCP_MUX)) throw invalid(`section ${index} does not multiplex RTCP (a=rtcp-mux)`);
+    if (needsTransport(session, section, index)) checkTransport(session, section, index, type);
+  }
+}
+
+function invalid(message: string): DOMException {
+  return exception('InvalidAccessError', message);
+}
+
+function checkMids(session: SessionDescription): void {
+  const mids = session.media.map((section, index) => midOf(section, index));
+  if (new Set(mids).size < mids.length) throw invalid('two sections have the same mid');
+}
+
+/** RFC 8843 §7.1: what a group names exists, and is in one group only. */
+function checkGroups(session: SessionDescription): void {
+  const grouped = bundleGroups(session).flat();
+  const mids = new Set(session.media.map((section, index) => midOf(section, index)));
+  if (grouped.some((mid) => !mids.has(mid))) throw invalid('a BUNDLE group names a section that does not exist');
+  if (new Set(grouped).size < grouped.length) throw invalid('a section is in two BUNDLE groups');
+}
+
+/** RFC 3264 §8: sections stay where they are; one that was rejected may be used anew. */
+function checkOfferedSections(connection: PeerConnectionSlots, session: SessionDescription): void {
+  const previous = connection.currentRemoteDescription ?? connection.currentLocalDescription;
+  if (previous === null) return;
+  if (session.media.length < previous.media.length) throw invalid('sections have disappeared from the offer');
+  for (const [index, before] of previous.media.entries()) {
+    const section = session.media[index]!;
+    const wasRejected =
+      isRejected(before) ||
+      [connection.currentLocalDescription, connection.currentRemoteDescription].some(
+        (one) => one?.media[index] && isRejected(one.media[index]),
+      );
+    if (wasRejected) continue;
+    if (section.kind !== before.kind) throw invalid(`section ${index} has become ${section.kind}`);
+    if (midOf(section, index) !== midOf(before, index)) throw invalid(`the mid of section ${index} has changed`);
+  }
+}
+
+/** RFC 3264 §6: an answer has the offer's sections. */
+function checkAnsweredSections(session: SessionDescription, offer: Description): void {
+  if (session.media.length !== offer.media.length) throw invalid('the answer has not as many sections as the offer');
+  for (const [index, section] of session.media.entries()) {
+    const offered = offer.media[index]!;
+    if (section.kind !== offered.kind) throw invalid(`section ${index} is ${section.kind}, and was offered as ${offered.kind}`);
+    if (midOf(section, index) !== midOf(offered, index)) throw invalid(`the mid of section ${index} is not that of the offer`);
+    if (isRejected(offered) && !isRejected(section)) throw invalid(`section ${index} was rejected in the offer`);
+    if (!isRejected(section) && !isData(section) && !hasMedia(codecsOf(section)))
+      throw invalid(`section ${index} has no codec that is known`);
+  }
+  const offeredGroups = bundleGroups(offer.session);
+  for (const mids of bundleGroups(session))
+    if (!offeredGroups.some((group) => mids.every((mid) => group.includes(mid))))
+      throw invalid('the answer has a BUNDLE group that was not offered');
+}
+
+/** The tagged section of a group has the transport; the others need not repeat it (RFC 8843 §7.1.3). */
+function needsTransport(session: SessionDescription, section: MediaSection, index: number): boolean {
+  if (isBundleOnly(section)) return false;
+  const group = bundleGroups(session).find((mids) => mids.includes(midOf(section, index)));
+  return group === undefined || group[0] === midOf(section, index);
+}
+
+/** RFC 8829 §5.8.2, RFC 8827 §6.5. */
+function checkTransport(session: SessionDescription, section: MediaSection, index: number, type: RTCSdpType): void {
+  const { usernameFragment, password, fingerprints, setup } = transportAttributes(session, section);
+  if (usernameFragment === undefined || password === undefined) throw invalid(`section ${index} has no ICE credentials`);
+  if (fingerprints.length === 0) throw invalid(`section ${index} has no DTLS fingerprint`);
+  if (type !== 'offer' && setup === 'actpass') throw invalid(`section ${index} answers with a=setup:actpass`);
+  if (setup === 'holdconn') throw invalid(`section ${index} holds the connection (a=setup:holdconn)`);
+}
+
+/** "Validate RIDs": an answer, or a new offer, cannot bring others (W3C WebRTC §4.4.1.5). @throws InvalidAccessError */
+export function checkRids(connection: PeerConnectionSlots, session: SessionDescription, type: RTCSdpType): void {
+  for (const [index, section] of session.media.entries()) {
+    const mid = midOf(section, index);
+    const sender = connection.transceivers.find(({ jsepMid }) => jsepMid === mid)?.sender;
+    if (sender === undefined || sender.sendEncodings.length < 2) continue;
+    const wanted = readAll(section, SIMULCAST).flatMap(({ recv = [] }) => recv.map((alternatives) => alternatives[0]!.id));
+    const known = sender.sendEncodings.map(({ rid }) => rid);
+    const isEnvelope = wanted.every((rid) => known.includes(rid));
+    if (type !== 'offer' && !isEnvelope) throw invalid('the answer wants to receive rids that were not offered');
+  }
+}

@@ -1,0 +1,131 @@
+/** One transport of a connection: the driver of its stack, its W3C objects, and the streams of the media stack that belong to senders and receivers. */
+import type { DtlsRole } from '@petrel/dtls';
+import type { IceParameters, IceRole } from '@petrel/ice';
+import { ConnectionDriver } from './connection-driver.ts';
+import type { TransportState } from './connection-state.ts';
+import type { ReceiveStream } from './media/receive-stream.ts';
+import type { SendStream } from './media/send-stream.ts';
+import { type PeerConnectionSlots, randomText } from './peer-connection-slots.ts';
+import { certificateSlots } from './rtc-certificate.ts';
+import { createRTCDtlsTransport, dtlsTransportSlots, type RTCDtlsTransport } from './rtc-dtls-transport.ts';
+import { createRTCIceTransport, iceTransportSlots, type RTCIceTransport } from './rtc-ice-transport.ts';
+import type { ReceiverSlots } from './rtc-rtp-receiver.ts';
+import type { SenderSlots } from './rtc-rtp-sender.ts';
+import type { CloseOptions, CloseReport } from './shutdown-sequencer.ts';
+import type { StackEvent } from './transport-stack.ts';
+
+let transportCount = 0;
+
+export class PeerTransport {
+  readonly driver: ConnectionDriver;
+  readonly ice: RTCIceTransport = createRTCIceTransport();
+  readonly dtls: RTCDtlsTransport = createRTCDtlsTransport(this.ice);
+  /** For statistics. */
+  readonly id: string = `T${++transportCount}`;
+  readonly senders: Map<SendStream, SenderSlots> = new Map();
+  readonly receivers: Map<ReceiveStream, ReceiverSlots> = new Map();
+  /** The section that candidates are announced for: the tagged one of a BUNDLE group. */
+  mid: string;
+  /** Who begins DTLS, once that is negotiated. */
+  dtlsRole: DtlsRole | undefined;
+  isClosed = false;
+  readonly #connection: PeerConnectionSlots;
+  #next: IceParameters | undefined;
+  #isGathering = false;
+  #remote: IceParameters | undefined;
+
+  /** The connection has its certificate. */
+  constructor(connection: PeerConnectionSlots, mid: string, role: IceRole, onEvent: (transport: PeerTransport, event: StackEvent) => void) {
+    this.#connection = connection;
+    this.mid = mid;
+    const { runtime, configuration, iceServers } = connection;
+    const { portRange, interfaceFilter } = configuration;
+    this.driver = new ConnectionDriver({
+      runtime,
+      configuration: {
+        crypto: runtime.crypto,
+        timeOrigin: runtime.timeOrigin,
+        certificate: certificateSlots(connection.certificate!).certificate,
+        ice: { role, servers: iceServers, transportPolicy: configuration.iceTransportPolicy },
+      },
+      gathering: { ...(portRange && { portRange }), ...(interfaceFilter && { interfaceFilter }) },
+      onEvent: (event) => onEvent(this, event),
+    });
+    this.driver.stack.tap = connection.tap;
+    connection.allTransports.add(this);
+  }
+
+  /** The credentials in force, or those of the restart that is being offered. */
+  localParameters(restart: boolean): IceParameters {
+    if (!restart) return this.driver.stack.ice.localParameters;
+    const { crypto } = this.#connection.runtime;
+    this.#next ??= { usernameFragment: randomText(crypto, 8), password: randomText(crypto, 24) };
+    return this.#next;
+  }
+
+  get remoteParameters(): IceParameters | undefined {
+    return this.#remote;
+  }
+
+  /** A local description with this transport was applied: gathering begins, again when the credentials are new ones. */
+  applyLocal(usernameFragment: string): void {
+    const { ice } = this.driver.stack;
+    if (this.#next?.usernameFragment === usernameFragment) {
+      const parameters = this.#next;
+      this.#next = undefined;
+      this.driver.input((stack, now) => {
+        stack.ice.setServers(this.#connection.iceServers, now);
+        stack.ice.restart(now, parameters);
+      });
+      iceTransportSlots(this.ice).localCandidates = [];
+    }
+    const { usernameFragment: fragment, password } = ice.localParameters;
+    iceTransportSlots(this.ice).localParameters = { usernameFragment: fragment, password };
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    this.driver.gather();
+  }
+
+  /** The peer's credentials, once both descriptions are there. New ones are a restart of the peer's. */
+  applyRemote(parameters: IceParameters): void {
+    if (this.#remote?.usernameFragment === parameters.usernameFragment && this.#remote.password === parameters.password) return;
+    this.#remote = parameters;
+    const { usernameFragment, password } = parameters;
+    const slots = iceTransportSlots(this.ice);
+    slots.remoteParameters = { usernameFragment, password };
+    slots.remoteCandidates = [];
+    this.driver.input((stack, now) => stack.ice.setRemoteParameters(parameters, now));
+  }
+
+  /** The role is given once, by the first offer (W3C WebRTC §4.4.1.5). */
+  setRole(role: IceRole): void {
+    const slots = iceTransportSlots(this.ice);
+    if (slots.role !== 'unknown') return;
+    slots.role = role;
+    this.driver.input((stack, now) => stack.ice.setRole(role, now));
+  }
+
+  get state(): TransportState {
+    const { state, gatheringState } = iceTransportSlots(this.ice);
+    return { ice: state, gathering: gatheringState, dtls: dtlsTransportSlots(this.dtls).state };
+  }
+
+  /** A transport that a BUNDLE group has made superfluous, or whose sections were rejected: closed, with events in a task. */
+  discard(): void {
+    if (this.isClosed) return;
+    this.close();
+    this.#connection.runtime.queueTask(() => {
+      this.dtls.dispatchEvent(new Event('statechange'));
+      this.ice.dispatchEvent(new Event('statechange'));
+    });
+  }
+
+  /** States change now and without events. */
+  close(options: CloseOptions = {}): Promise<CloseReport> {
+    this.isClosed = true;
+    const closed = this.driver.close(options);
+    dtlsTransportSlots(this.dtls).state = 'closed';
+    iceTransportSlots(this.ice).state = 'closed';
+    return closed;
+  }
+}

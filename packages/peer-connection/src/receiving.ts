@@ -1,0 +1,80 @@
+/** From the wire to a track: the source of a receiver's track is a stream of the media stack. */
+import type { PacketHandler } from './media/rtp-parameters.ts';
+import type { MediaKind, PacketListener, TrackSource } from './media-stream-track.ts';
+import type { ReceiverSlots } from './rtc-rtp-receiver.ts';
+import { receives } from './rtc-rtp-transceiver.ts';
+import { toRtpCodec } from './sending.ts';
+
+/** Hands the packets of whatever stream is attached to the listeners. */
+export class ReceiverSource implements TrackSource {
+  readonly kind: MediaKind;
+  /** Set by the connection. */
+  onKeyFrameRequest: () => void = () => {};
+  #codec: TrackSource['codec'];
+  readonly #listeners = new Set<{ readonly listener: PacketListener }>();
+
+  constructor(kind: MediaKind) {
+    this.kind = kind;
+  }
+
+  /** Of the latest packet, so that a track that is sent on says what it contains. */
+  get codec(): TrackSource['codec'] {
+    return this.#codec;
+  }
+
+  subscribe(listener: PacketListener): () => void {
+    const entry = { listener };
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  requestKeyFrame(): void {
+    this.onKeyFrameRequest();
+  }
+
+  readonly deliver: PacketHandler = (packet, { codec }) => {
+    this.#codec = codec;
+    for (const { listener } of this.#listeners) listener(packet);
+  };
+}
+
+/** What a description announces about the streams of a section. */
+export interface AnnouncedSources {
+  readonly ssrcs: readonly number[];
+  readonly rtxPairs: readonly { readonly ssrc: number; readonly rtxSsrc: number }[];
+}
+
+/** After an answer: the stream of the media stack becomes what was negotiated. */
+export function configureReceiveStream(receiver: ReceiverSlots, announced: AnnouncedSources): void {
+  const { transceiver, transport, source } = receiver;
+  const isReceiving = !transceiver.stopping && receives(transceiver.currentDirection);
+  if (transport === null || transport.isClosed) {
+    receiver.stream = undefined;
+    return;
+  }
+  if (receiver.stream !== undefined && !transport.receivers.has(receiver.stream)) receiver.stream = undefined;
+  if (receiver.stream === undefined && !isReceiving) return;
+  const settings = {
+    ...(transceiver.mid === null ? {} : { mid: transceiver.mid }),
+    codecs: receiver.receiveCodecs.map(toRtpCodec),
+    headerExtensions: receiver.headerExtensions,
+    ...announced,
+    active: isReceiving,
+  };
+  if (receiver.stream !== undefined) return receiver.stream.configure(settings);
+  const stream = transport.driver.input(({ media }) =>
+    media.addReceiveStream({ ...settings, kind: receiver.kind, onPacket: source.deliver }),
+  );
+  receiver.stream = stream;
+  transport.receivers.set(stream, receiver);
+  source.onKeyFrameRequest = () => transport.driver.input((_stack, now) => stream.requestKeyFrame(now));
+}
+
+export function stopReceiving(receiver: ReceiverSlots): void {
+  const { stream, transport } = receiver;
+  receiver.stream = undefined;
+  receiver.source.onKeyFrameRequest = () => {};
+  if (stream === undefined) return;
+  stream.stop();
+  transport?.receivers.delete(stream);
+}

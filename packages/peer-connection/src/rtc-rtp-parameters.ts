@@ -1,0 +1,195 @@
+/** Dictionaries of RTP parameters (W3C WebRTC §5.2, WebRTC Priority §4.1, SVC §4) and their conversion. */
+import { exception } from './errors.ts';
+import { codecsMatch, type NegotiableCodec, type RTCRtpCodec } from './jsep/codecs.ts';
+import type { HeaderExtension } from './jsep/header-extensions.ts';
+import type { MediaKind } from './media-stream-track.ts';
+import type { RTCPriorityType } from './rtc-data-channel.ts';
+import * as webidl from './webidl.ts';
+
+export type RTCRtpTransceiverDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive' | 'stopped';
+
+export interface RTCRtpCodecParameters extends RTCRtpCodec {
+  payloadType: number;
+}
+
+export interface RTCRtpHeaderExtensionCapability {
+  uri: string;
+}
+
+export interface RTCRtpHeaderExtensionParameters {
+  uri: string;
+  id: number;
+  encrypted?: boolean;
+}
+
+export interface RTCRtcpParameters {
+  cname?: string;
+  reducedSize?: boolean;
+}
+
+export interface RTCRtpParameters {
+  headerExtensions: RTCRtpHeaderExtensionParameters[];
+  rtcp: RTCRtcpParameters;
+  codecs: RTCRtpCodecParameters[];
+}
+
+export type RTCRtpReceiveParameters = RTCRtpParameters;
+
+export interface RTCRtpSendParameters extends RTCRtpParameters {
+  transactionId: string;
+  encodings: RTCRtpEncodingParameters[];
+}
+
+export interface RTCRtpEncodingParameters {
+  rid?: string;
+  /** Default true. */
+  active?: boolean;
+  codec?: RTCRtpCodec;
+  /** Bits per second. Packets are encoded already, so this and the following are only kept. */
+  maxBitrate?: number;
+  maxFramerate?: number;
+  scaleResolutionDownBy?: number;
+  priority?: RTCPriorityType;
+  networkPriority?: RTCPriorityType;
+  scalabilityMode?: string;
+}
+
+export interface RTCRtpCapabilities {
+  codecs: RTCRtpCodec[];
+  headerExtensions: RTCRtpHeaderExtensionCapability[];
+}
+
+export interface RTCRtpTransceiverInit {
+  direction?: RTCRtpTransceiverDirection;
+  streams?: MediaStream[];
+  sendEncodings?: RTCRtpEncodingParameters[];
+}
+
+type MediaStream = import('./media-stream.ts').MediaStream;
+
+export const toDirection: webidl.Converter<RTCRtpTransceiverDirection> = webidl.enumeration<RTCRtpTransceiverDirection>(
+  'RTCRtpTransceiverDirection',
+  ['sendrecv', 'sendonly', 'recvonly', 'inactive', 'stopped'],
+);
+
+const toPriority = webidl.enumeration<RTCPriorityType>('RTCPriorityType', ['very-low', 'low', 'medium', 'high']);
+
+export const toRTCRtpCodec: webidl.Converter<RTCRtpCodec> = webidl.dictionary<RTCRtpCodec>('RTCRtpCodec', {
+  channels: { convert: webidl.unsignedShort },
+  clockRate: { convert: webidl.unsignedLong, required: true },
+  mimeType: { convert: webidl.domString, required: true },
+  sdpFmtpLine: { convert: webidl.domString },
+});
+
+const toCodecParameters = webidl.dictionary<RTCRtpCodecParameters, RTCRtpCodec>(
+  'RTCRtpCodecParameters',
+  { payloadType: { convert: webidl.octet, required: true } } as webidl.Members<RTCRtpCodecParameters>,
+  toRTCRtpCodec,
+);
+
+export const toEncoding: webidl.Converter<RTCRtpEncodingParameters> = webidl.dictionary<RTCRtpEncodingParameters>(
+  'RTCRtpEncodingParameters',
+  {
+    active: { convert: webidl.boolean, fallback: () => true },
+    codec: { convert: toRTCRtpCodec },
+    maxBitrate: { convert: webidl.unsignedLong },
+    maxFramerate: { convert: webidl.double },
+    networkPriority: { convert: toPriority },
+    priority: { convert: toPriority },
+    rid: { convert: webidl.domString },
+    scalabilityMode: { convert: webidl.domString },
+    scaleResolutionDownBy: { convert: webidl.double },
+  },
+);
+
+export const toTransceiverInit: webidl.Converter<RTCRtpTransceiverInit> = webidl.dictionary<RTCRtpTransceiverInit>(
+  'RTCRtpTransceiverInit',
+  {
+    direction: { convert: toDirection, fallback: () => 'sendrecv' },
+    sendEncodings: { convert: webidl.sequence(toEncoding), fallback: () => [] },
+    streams: { convert: webidl.sequence(webidl.interfaceType<MediaStream>('MediaStream')), fallback: () => [] },
+  },
+);
+
+const toHeaderExtension = webidl.dictionary<RTCRtpHeaderExtensionParameters>('RTCRtpHeaderExtensionParameters', {
+  encrypted: { convert: webidl.boolean, fallback: () => false },
+  id: { convert: webidl.unsignedShort, required: true },
+  uri: { convert: webidl.domString, required: true },
+});
+
+const toRtcp = webidl.dictionary<RTCRtcpParameters>('RTCRtcpParameters', {
+  cname: { convert: webidl.domString },
+  reducedSize: { convert: webidl.boolean },
+});
+
+export const toSendParameters: webidl.Converter<RTCRtpSendParameters> = webidl.dictionary<RTCRtpSendParameters>('RTCRtpSendParameters', {
+  codecs: { convert: webidl.sequence(toCodecParameters), required: true },
+  encodings: { convert: webidl.sequence(toEncoding), required: true },
+  headerExtensions: { convert: webidl.sequence(toHeaderExtension), required: true },
+  rtcp: { convert: toRtcp, required: true },
+  transactionId: { convert: webidl.domString, required: true },
+});
+
+/** As `getParameters` shows them. */
+export function toCodecList(codecs: readonly NegotiableCodec[]): RTCRtpCodecParameters[] {
+  return codecs.map(({ payloadType, mimeType, clockRate, channels, sdpFmtpLine }) => ({
+    payloadType,
+    mimeType,
+    clockRate,
+    ...(channels === undefined ? {} : { channels }),
+    ...(sdpFmtpLine === undefined ? {} : { sdpFmtpLine }),
+  }));
+}
+
+export function toExtensionList(extensions: readonly HeaderExtension[]): RTCRtpHeaderExtensionParameters[] {
+  return extensions.map(({ uri, id }) => ({ uri, id, encrypted: false }));
+}
+
+export const MAX_ENCODINGS: { readonly [Kind in MediaKind]: number } = { audio: 1, video: 3 };
+
+/**
+ * "addTransceiver sendEncodings validation steps" (§5.1.4). Changes the encodings as the steps say.
+ * @throws TypeError, InvalidAccessError, OperationError or RangeError
+ */
+export function validateSendEncodings(
+  kind: MediaKind,
+  encodings: RTCRtpEncodingParameters[],
+  capabilities: readonly RTCRtpCodec[],
+): RTCRtpEncodingParameters[] {
+  // 1. Rids: well-formed (RFC 8851 §10), all or none, no two the same.
+  const rids = encodings.flatMap(({ rid }) => (rid === undefined ? [] : [rid]));
+  if (rids.some((rid) => !/^[\w-]{1,255}$/.test(rid))) throw new TypeError('a rid consists of letters, digits, - and _');
+  if (rids.length > 0 && rids.length < encodings.length) throw new TypeError('either all encodings have a rid, or none has');
+  if (encodings.length > 1 && rids.length === 0) throw new TypeError('several encodings need a rid each');
+  if (new Set(rids).size < rids.length) throw new TypeError('two encodings have the same rid');
+  // 3. 4. Codecs that can be sent.
+  if (encodings.some(({ codec }) => codec !== undefined && !capabilities.some((one) => codecsMatch(one, codec, true))))
+    throw exception('OperationError', 'the codec of an encoding is not supported');
+  // 5. - 7. Ranges.
+  checkScaling(kind, encodings, 0);
+  // 9. 11. What has no scale gets one.
+  if (encodings.some(({ scaleResolutionDownBy }) => scaleResolutionDownBy !== undefined))
+    for (const encoding of encodings) encoding.scaleResolutionDownBy ??= 1;
+  // 10. No more than can be sent.
+  const kept = encodings.slice(0, MAX_ENCODINGS[kind]);
+  if (kind === 'video' && kept.every(({ scaleResolutionDownBy }) => scaleResolutionDownBy === undefined))
+    for (const [index, encoding] of kept.entries()) encoding.scaleResolutionDownBy = 2 ** (kept.length - index - 1);
+  // 12. A single encoding needs no rid.
+  if (kept.length === 1) delete kept[0]!.rid;
+  return kept;
+}
+
+/** Removes what audio does not have, and checks the ranges of what video has. */
+export function checkScaling(kind: MediaKind, encodings: readonly RTCRtpEncodingParameters[], minimumFramerate: number): void {
+  for (const encoding of encodings) {
+    if (kind === 'audio') {
+      delete encoding.scaleResolutionDownBy;
+      delete encoding.maxFramerate;
+      continue;
+    }
+    if (encoding.scaleResolutionDownBy !== undefined && encoding.scaleResolutionDownBy < 1)
+      throw new RangeError('scaleResolutionDownBy is at least 1');
+    if (encoding.maxFramerate !== undefined && encoding.maxFramerate < minimumFramerate)
+      throw new RangeError('maxFramerate is not negative');
+  }
+}
