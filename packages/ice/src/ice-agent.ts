@@ -167,10 +167,10 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     this.#update(now);
   }
 
-  /** New local credentials and a new gathering over the same sockets; the selected pair serves until a new one is selected (RFC 8445 §9). */
-  restart(now: Instant): void {
+  /** New local credentials (those that a description announced already, if given) and a new gathering over the same sockets; the selected pair serves until a new one is selected (RFC 8445 §9). */
+  restart(now: Instant, parameters: IceParameters = newParameters(this.#options)): void {
     if (this.#state === 'closed') return;
-    this.#replaceSession(newParameters(this.#options));
+    this.#replaceSession(parameters);
     this.#gatherer.restart(now);
     this.#update(now);
   }
