@@ -44,7 +44,6 @@ export {
 } from './media-stream-track.ts';
 export {
   type AlgorithmIdentifier,
-  type CertificatePem,
   importCertificate,
   RTCCertificate,
   type RTCDtlsFingerprint,
