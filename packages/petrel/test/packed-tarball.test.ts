@@ -10,9 +10,14 @@ let folder: string;
 /** What users do: an empty folder, `npm install` of the tarball that would be published. The packages are built by `npm test`. */
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'petrel-consumer-'));
-  const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '-w', 'petrel', '--pack-destination', folder], { cwd: root, encoding: 'utf8' }));
+  const [packed] = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '-w', 'petrel', '--pack-destination', folder], { cwd: root, encoding: 'utf8' }),
+  );
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, packed.filename)], { cwd: folder, stdio: 'pipe' });
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, packed.filename)], {
+    cwd: folder,
+    stdio: 'pipe',
+  });
 }, 120_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -56,23 +61,27 @@ describe('the packed tarball, installed into an empty folder', () => {
   test.each([
     ['consumer.mts', 'import'],
     ['consumer.cts', 'require'],
-  ])('%s type-checks without skipLibCheck', (file) => {
-    writeFileSync(
-      join(folder, file),
-      `import { RTCPeerConnection, RtpSource, type CloseReport } from 'petrel';
+  ])(
+    '%s type-checks without skipLibCheck',
+    (file) => {
+      writeFileSync(
+        join(folder, file),
+        `import { RTCPeerConnection, RtpSource, type CloseReport } from 'petrel';
        const pc = new RTCPeerConnection({ iceServers: [] });
        export const sender = pc.addTrack(new RtpSource('video').track);
        export const report: Promise<CloseReport> = pc.closed;
        // @ts-expect-error the label is a string
        pc.createDataChannel({});
       `,
-    );
-    const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    const types = join(root, 'node_modules/@types');
-    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--typeRoots', types, '--types', 'node'];
-    const run = (): Buffer => execFileSync(process.execPath, [tsc, ...options, file], { cwd: folder, stdio: 'pipe' });
-    expect(run).not.toThrow();
-  }, 60_000);
+      );
+      const tsc = join(root, 'node_modules/typescript/bin/tsc');
+      const types = join(root, 'node_modules/@types');
+      const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--typeRoots', types, '--types', 'node'];
+      const check = (): Buffer => execFileSync(process.execPath, [tsc, ...options, file], { cwd: folder, stdio: 'pipe' });
+      expect(check).not.toThrow();
+    },
+    60_000,
+  );
 
   test('brings no other package', () => {
     const tree = JSON.parse(execFileSync('npm', ['ls', '--json', '--depth=1'], { cwd: folder, encoding: 'utf8' }));
