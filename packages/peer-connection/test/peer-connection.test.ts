@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type RTCDataChannel, type RTCDataChannelEvent, RtpSink, RtpSource } from '../src/index.ts';
+import { type RTCDataChannelEvent, type RTCPeerConnection, RtpSink, RtpSource, type RTCTrackEvent } from '../src/index.ts';
 import { PeerPair } from './peer-pair.ts';
 
 /** A whole RTP packet with a marker; the rewriting is the stack's. */
@@ -13,6 +13,27 @@ function rtpPacket(sequenceNumber: number, timestamp: number, payload: readonly 
   view.setUint32(8, 0x1234);
   packet.set(payload, 12);
   return packet;
+}
+
+/** The payload behind an RTP header with its extension. */
+function payloadOf(packet: Uint8Array): number[] {
+  const extension = (packet[0]! & 0x10) === 0 ? 0 : 4 + 4 * ((packet[14]! << 8) | packet[15]!);
+  return [...packet.subarray(12 + extension)];
+}
+
+/** Sends 50 packets, 20 ms apart, and collects what comes out at the other side. */
+async function sendPackets(pair: PeerPair, source: RtpSource, to: RTCPeerConnection, step: number): Promise<number[][]> {
+  const received: number[][] = [];
+  const { track } = to.getReceivers().find((receiver) => receiver.track.kind === source.track.kind)!;
+  const sink = new RtpSink(track);
+  sink.onpacket = (packet) => received.push(payloadOf(packet));
+  for (let index = 0; index < 50; index++) {
+    source.write(rtpPacket(index, index * step, [0x90, 0x80, index]));
+    await pair.until(() => false, 20);
+  }
+  await pair.until(() => received.length >= 50, 1000);
+  sink.close();
+  return received;
 }
 
 describe('two connections on a simulated network', () => {
@@ -33,6 +54,54 @@ describe('two connections on a simulated network', () => {
     expect(from.connectionState).toBe('connected');
     expect(to.connectionState).toBe('connected');
   });
-});
 
-export { RtpSink, RtpSource, rtpPacket, type RTCDataChannel };
+  test.each(['balanced', 'max-bundle', 'max-compat'] as const)(
+    'audio, video and data both ways in one BUNDLE group, policy %s',
+    async (bundlePolicy) => {
+      const pair = new PeerPair({ a: { bundlePolicy }, b: { bundlePolicy } });
+      const sources = { a: [new RtpSource('audio'), new RtpSource('video')], b: [new RtpSource('audio'), new RtpSource('video')] };
+      for (const source of sources.a) pair.a.addTrack(source.track);
+      for (const source of sources.b) pair.b.addTrack(source.track);
+      pair.a.createDataChannel('data');
+      const tracks: string[] = [];
+      pair.b.ontrack = ({ track, transceiver }: RTCTrackEvent) => tracks.push(`${transceiver.mid} ${track.kind} ${track.muted}`);
+      await pair.connect();
+      expect(tracks).toEqual(['0 audio true', '1 video true']);
+      expect(new Set(pair.a.getSenders().map(({ transport }) => transport)).size).toBe(1);
+      expect(pair.a.sctp?.transport).toBe(pair.a.getSenders()[0]!.transport);
+      expect(pair.a.getTransceivers().map(({ currentDirection }) => currentDirection)).toEqual(['sendrecv', 'sendrecv']);
+      const expected = Array.from({ length: 50 }, (_, index) => [0x90, 0x80, index]);
+      for (const [from, to] of [
+        ['a', 'b'],
+        ['b', 'a'],
+      ] as const) {
+        expect(await sendPackets(pair, sources[from][0]!, pair[to], 960)).toEqual(expected);
+        expect(await sendPackets(pair, sources[from][1]!, pair[to], 1800)).toEqual(expected);
+        expect(pair[to].getReceivers().map(({ track }) => track.muted)).toEqual([false, false]);
+      }
+    },
+  );
+
+  test('closing ends the other side’s channel and transport', async () => {
+    const pair = new PeerPair();
+    let closed = false;
+    pair.b.ondatachannel = ({ channel }: RTCDataChannelEvent) => {
+      channel.onclose = () => {
+        closed = true;
+      };
+    };
+    const channel = pair.a.createDataChannel('x');
+    await pair.connect();
+    await pair.until(() => channel.readyState === 'open');
+    pair.a.close({ reason: 'enough' });
+    const report = await pair.run(pair.a.closed);
+    expect(report).toMatchObject({ by: 'local', reason: 'enough', heard: 'close_notify' });
+    expect(closed).toBe(true);
+    expect(pair.events).toContain('b remoteclose');
+    expect(pair.b.sctp?.transport.state).toBe('closed');
+    pair.b.close();
+    expect(await pair.run(pair.b.closed)).toMatchObject({ by: 'remote' });
+    await pair.until(() => pair.network.openHandles().length === 0);
+    expect(pair.network.openHandles()).toEqual([]);
+  });
+});

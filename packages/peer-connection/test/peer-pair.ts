@@ -71,4 +71,13 @@ interface RTCPeerConnectionEventMap {
   icecandidate: import('../src/index.ts').RTCPeerConnectionIceEvent;
 }
 
-const EVENTS = ['negotiationneeded', 'signalingstatechange', 'iceconnectionstatechange', 'icegatheringstatechange', 'connectionstatechange', 'track', 'datachannel', 'remoteclose'];
+const EVENTS = [
+  'negotiationneeded',
+  'signalingstatechange',
+  'iceconnectionstatechange',
+  'icegatheringstatechange',
+  'connectionstatechange',
+  'track',
+  'datachannel',
+  'remoteclose',
+];
