@@ -14,17 +14,17 @@ import {
   Unwrapper,
 } from '@petrel/rtp';
 import { seededRandom } from '@petrel/testing';
-import vectors from './vectors/rfc3550-rfc8285.json';
+import vectors from './vectors/rfc3550-rfc8285.json' with { type: 'json' };
 
 const packet = (sequenceNumber: number): Uint8Array =>
   serializeRtpPacket({ payloadType: 96, sequenceNumber: sequenceNumber & 0xffff, timestamp: 0, ssrc: 1, payload: new Uint8Array(10) });
 
-describe('reception statistics', () => {
-  const received = (sequenceNumbers: readonly number[], statistics = new ReceptionStatistics(1)): ReceptionStatistics => {
-    for (const sequenceNumber of sequenceNumbers) statistics.update(sequenceNumber);
-    return statistics;
-  };
+const received = (sequenceNumbers: readonly number[], statistics = new ReceptionStatistics(1)): ReceptionStatistics => {
+  for (const sequenceNumber of sequenceNumbers) statistics.update(sequenceNumber);
+  return statistics;
+};
 
+describe('reception statistics', () => {
   test('RFC 3550 A.1: a source is valid after two packets in sequence', () => {
     const statistics = new ReceptionStatistics();
     expect([5, 9, 10, 11].map((sequenceNumber) => statistics.update(sequenceNumber))).toEqual([false, false, true, true]);
@@ -181,22 +181,23 @@ describe('retransmission buffer', () => {
   });
 });
 
+/** Times of the reports within `duration`. */
+const run = (membership: Membership, duration: number, options: { bandwidth?: number; minimumInterval?: number } = {}): number[] => {
+  const scheduler = new ReportScheduler({ random: seededRandom(3), ...options });
+  const reports: number[] = [];
+  scheduler.start(0, membership);
+  for (let now = scheduler.nextTimeout(); now < duration; now = scheduler.nextTimeout()) {
+    if (!scheduler.expire(now, membership)) continue;
+    reports.push(now);
+    scheduler.sent(100, now, membership);
+  }
+  return reports;
+};
+const intervals = (times: readonly number[]): number[] => times.slice(1).map((time, index) => time - times[index]!);
+const average = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
 describe('report scheduler', () => {
   const alone: Membership = { members: 2, senders: 1, weSent: true };
-  /** Times of the reports within `duration`. */
-  const run = (membership: Membership, duration: number, options: { bandwidth?: number; minimumInterval?: number } = {}): number[] => {
-    const scheduler = new ReportScheduler({ random: seededRandom(3), ...options });
-    const reports: number[] = [];
-    scheduler.start(0, membership);
-    for (let now = scheduler.nextTimeout(); now < duration; now = scheduler.nextTimeout()) {
-      if (!scheduler.expire(now, membership)) continue;
-      reports.push(now);
-      scheduler.sent(100, now, membership);
-    }
-    return reports;
-  };
-  const intervals = (times: readonly number[]): number[] => times.slice(1).map((time, index) => time - times[index]!);
-  const average = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
   test('RFC 3550 §6.2: the minimum interval holds on average, halved for the first report', () => {
     const times = run(alone, 5_000_000, { minimumInterval: 5000 });

@@ -23,7 +23,7 @@ import {
   unwrapRetransmission,
 } from '@petrel/rtp';
 import fc from 'fast-check';
-import vectors from './vectors/rfc3550-rfc8285.json';
+import vectors from './vectors/rfc3550-rfc8285.json' with { type: 'json' };
 
 const fixed = { payloadType: 96, sequenceNumber: 7, timestamp: 0x01020304, ssrc: 0xcafebabe } as const;
 const payload = Uint8Array.of(1, 2, 3);
@@ -78,13 +78,16 @@ describe('RTP packets', () => {
   });
 });
 
-describe('RTP header extensions', () => {
-  const parse = (hex: string): { id: number; data: string }[] => {
-    const bytes = fromHex(hex);
-    const profile = (bytes[0]! << 8) | bytes[1]!;
-    return parseExtensions(bytes, profile, 4, bytes.length).map(({ id, data }) => ({ id, data: toHex(data) }));
-  };
+const parse = (hex: string): { id: number; data: string }[] => {
+  const bytes = fromHex(hex);
+  const profile = (bytes[0]! << 8) | bytes[1]!;
+  return parseExtensions(bytes, profile, 4, bytes.length).map(({ id, data }) => ({ id, data: toHex(data) }));
+};
 
+const twoByte = (extensions: { id: number; data: Uint8Array }[]): boolean =>
+  RtpPacket.parse(serializeRtpPacket({ ...fixed, extensions, payload }))!.extensionProfile === 0x1000;
+
+describe('RTP header extensions', () => {
   test.each([vectors.headerExtensionOneByte, vectors.headerExtensionTwoByte])('P01 $rfc', ({ hex, expect: expected }) => {
     expect(parse(hex)).toEqual(expected);
     const bytes = fromHex(hex);
@@ -117,8 +120,6 @@ describe('RTP header extensions', () => {
   });
 
   test('RFC 8285 §4.1.2: the two-byte form is used when an element needs it', () => {
-    const twoByte = (extensions: { id: number; data: Uint8Array }[]): boolean =>
-      RtpPacket.parse(serializeRtpPacket({ ...fixed, extensions, payload }))!.extensionProfile === 0x1000;
     expect(twoByte([{ id: 14, data: new Uint8Array(16) }])).toBe(false);
     expect(twoByte([{ id: 15, data: new Uint8Array(1) }])).toBe(true);
     expect(twoByte([{ id: 1, data: new Uint8Array(17) }])).toBe(true);
