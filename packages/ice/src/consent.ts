@@ -1,44 +1,96 @@
-/** Consent freshness (RFC 7675 §5.1), and what silence on a path means. Milliseconds. */
-import { type Instant, type Random, randomFraction } from '@petrel/sans-io';
+/** Consent freshness (RFC 7675 §5.1): checks that keep paths alive, and what is done when one falls silent. Times in milliseconds. */
+import { type Instant, NEVER, type Random, randomFraction } from '@petrel/sans-io';
 import type { CandidatePair } from './candidate-pair.ts';
+import type { CheckList } from './check-list.ts';
 
-/** 5 s, randomized by a fifth: RFC 7675 forbids less than 4 s. */
+/** Randomized by a fifth; RFC 7675 forbids less than 4 s. */
 const CONSENT_INTERVAL = 5_000;
 /** Other valid pairs are kept as a reserve; two responses in a row may be lost. */
 const RESERVE_INTERVAL = 9_500;
-/** So many pairs besides the selected one are kept. */
-export const MAX_RESERVES = 3;
-/**
- * Nothing at all came from the peer for so long: disconnected. Both sides send a check every 4 to 6 s, so that one lost packet does not do it.
- */
+/** So many pairs besides the one in use are kept. */
+const MAX_RESERVES = 3;
+/** Nothing came from the peer for so long: disconnected. Both sides send a check every 4 to 6 s, so that one lost packet does not do it. */
 const SILENCE = 7_000;
 /** The peer is heard, but does not answer: what we send does not arrive. Two checks were lost. */
 const NO_ANSWER = 13_000;
 /** From here on other pairs are tried. */
 const SUSPICION = 5_500;
-/** Between checks on a path that has fallen silent: these are connectivity checks again, not consent checks. */
-export const RECOVERY_INTERVAL = 1_000;
-
-export function nextConsentCheck(random: Random, now: Instant, selected: boolean): Instant {
-  return now + (selected ? CONSENT_INTERVAL : RESERVE_INTERVAL) * (0.8 + 0.4 * randomFraction(random));
-}
+/** Between checks when the path has fallen silent: these are connectivity checks again, which consent only profits from. */
+const RECOVERY_INTERVAL = 1_000;
 
 /** When a path counts as disconnected, unless something arrives before. */
 export function disconnectionTime(pair: CandidatePair): Instant {
   return Math.min(pair.lastHeardAt + SILENCE, pair.lastResponseAt + NO_ANSWER);
 }
 
-/** When to look for another path. */
-export function suspicionTime(pair: CandidatePair): Instant {
+function suspicionTime(pair: CandidatePair): Instant {
   return Math.min(pair.lastHeardAt + SUSPICION, pair.lastResponseAt + NO_ANSWER);
 }
 
-/** Whether a valid pair that is not used is one of those that are kept as a reserve. */
-export function isReserve(pairs: readonly CandidatePair[], pair: CandidatePair, selected: CandidatePair | undefined): boolean {
-  let better = 0;
-  for (const other of pairs) {
-    if (other === pair) return better < MAX_RESERVES;
-    if (other.valid && other !== selected) better += 1;
+/** Schedules the checks of pairs that are valid. */
+export class ConsentKeeper {
+  readonly #list: CheckList;
+  readonly #random: Random;
+  #recovering = false;
+
+  constructor(list: CheckList, random: Random) {
+    this.#list = list;
+    this.#random = random;
   }
-  return false;
+
+  /** Sets when the next check of a valid pair is due. @param path the pair in use */
+  schedule(pair: CandidatePair, path: CandidatePair | undefined, now: Instant): void {
+    const interval = pair === path ? CONSENT_INTERVAL : this.#isReserve(pair, path) ? RESERVE_INTERVAL : NEVER;
+    pair.nextConsentAt = now + interval * (0.8 + 0.4 * randomFraction(this.#random));
+  }
+
+  /** Another pair is in use now. */
+  reschedule(path: CandidatePair | undefined, now: Instant): void {
+    this.#recovering = false;
+    for (const pair of this.#list.pairs) if (pair.valid) this.schedule(pair, path, now);
+  }
+
+  /** The checks that are due, each sent once whatever the peer sends (RFC 7675 §5.1). @returns when the next ones are */
+  sendDue(path: CandidatePair | undefined, now: Instant, send: (pair: CandidatePair) => boolean): Instant {
+    let next = NEVER;
+    for (const pair of this.#list.pairs) {
+      if (pair.nextConsentAt <= now) {
+        if (send(pair)) pair.consentRequestsSent += 1;
+        if (this.#recovering || now - pair.lastResponseAt > NO_ANSWER) pair.nextConsentAt = now + RECOVERY_INTERVAL;
+        else this.schedule(pair, path, now);
+      }
+      next = Math.min(next, pair.nextConsentAt);
+    }
+    return next;
+  }
+
+  /**
+   * Watches the path in use. When it falls silent the other pairs are tried.
+   * @returns a pair that has answered since, to be used instead, or when to look again
+   */
+  watch(path: CandidatePair, now: Instant): CandidatePair | Instant {
+    const suspicious = suspicionTime(path);
+    if (now < suspicious) {
+      if (this.#recovering) this.reschedule(path, now);
+      return suspicious;
+    }
+    if (!this.#recovering) this.#startRecovery(now);
+    const disconnected = disconnectionTime(path);
+    if (now < disconnected) return disconnected;
+    return this.#list.pairs.find((pair) => pair !== path && pair.valid && pair.lastResponseAt > path.lastHeardAt) ?? NEVER;
+  }
+
+  #startRecovery(now: Instant): void {
+    this.#recovering = true;
+    for (const pair of this.#list.pairs) {
+      if (pair.valid) pair.nextConsentAt = now;
+      else if (pair.state === 'failed' && !pair.consentLost) this.#list.trigger(pair);
+    }
+  }
+
+  /** Whether a pair that is not in use is one of the best of them. */
+  #isReserve(pair: CandidatePair, path: CandidatePair | undefined): boolean {
+    const others = this.#list.pairs.filter((other) => other.valid && other !== path);
+    return others.indexOf(pair) < MAX_RESERVES;
+  }
 }

@@ -9,9 +9,9 @@ import type { Candidate } from './candidate.ts';
 import { CONSENT_LIFETIME, type CandidatePair } from './candidate-pair.ts';
 import { CHECK_LIFETIME, CheckList } from './check-list.ts';
 import { encodeCheck, encodeError, encodeSuccess, type SentCheck, SentChecks, splitUsername } from './connectivity-checks.ts';
-import { disconnectionTime, isReserve, nextConsentCheck, RECOVERY_INTERVAL, suspicionTime } from './consent.ts';
+import { ConsentKeeper } from './consent.ts';
 import type { IceParameters, IceRole } from './ice-types.ts';
-import { bestValidPair, nominationTime, replacesSelection } from './nomination.ts';
+import { bestValidPair, Nominator, replacesSelection } from './nomination.ts';
 import { type RemoteCandidate, RemoteCandidates, UNPROVEN_BUDGET } from './remote-candidates.ts';
 import { resolveRoleConflict } from './role-conflict.ts';
 
@@ -25,7 +25,7 @@ export interface SessionContext {
   readonly maxPairs: number;
   readonly maxPeerReflexive: number;
   readonly role: IceRole;
-  changeRole(role: IceRole, now: Instant): void;
+  changeRole(role: IceRole): void;
   bases(): Iterable<Base>;
   /** @returns false when it cannot be sent now (no stream yet, no allocation) */
   transmit(base: Base, address: string, port: number, data: Uint8Array, now: Instant): boolean;
@@ -46,8 +46,6 @@ interface EarlyCheck {
 
 const MAX_EARLY_CHECKS = 32;
 const MAX_REMOTE_CANDIDATES = 100;
-/** A nomination that is not answered for so long is tried on another valid pair. */
-const NOMINATION_LIFETIME = 4_000;
 
 export class IceSession {
   readonly local: IceParameters;
@@ -65,15 +63,14 @@ export class IceSession {
   /** How the session ended: consent was lost on the only path, or no pair worked. */
   outcome: 'consent-expired' | 'consent-revoked' | 'no-pair' | undefined;
   readonly #context: SessionContext;
+  readonly #nominator: Nominator;
+  readonly #consent: ConsentKeeper;
   readonly #early: EarlyCheck[] = [];
   readonly #onDiscard: (reason: SessionDiscard) => void;
   #nextPaceAt: Instant = -NEVER;
   #startedAt: Instant | undefined;
-  #nominee: CandidatePair | undefined;
-  #nominatingSince: Instant = 0;
   /** When a path that was lost together with its socket would have lost its consent. */
   #lostPathExpiresAt: Instant | undefined;
-  #recovering = false;
 
   constructor(context: SessionContext, local: IceParameters, onDiscard: (reason: SessionDiscard) => void) {
     this.#context = context;
@@ -82,6 +79,8 @@ export class IceSession {
     this.list = new CheckList(context.maxPairs);
     this.remotes = new RemoteCandidates(MAX_REMOTE_CANDIDATES, context.maxPeerReflexive);
     this.#onDiscard = onDiscard;
+    this.#nominator = new Nominator(this.list);
+    this.#consent = new ConsentKeeper(this.list, context.crypto);
   }
 
   // Candidates ---------------------------------------------------------------------------------------------------------
@@ -129,7 +128,7 @@ export class IceSession {
   #removePair(pair: CandidatePair): void {
     if (pair === this.path(-NEVER)) this.#lostPathExpiresAt = pair.consentExpiresAt;
     if (pair === this.selected) this.selected = undefined;
-    if (pair === this.#nominee) this.#nominee = undefined;
+    this.#nominator.abandon(pair);
     this.sent.forget(pair);
     this.list.remove(pair);
   }
@@ -173,7 +172,7 @@ export class IceSession {
     if (unknownAttributes.length > 0) return void reply(encodeError(message, 420, unknownAttributes, this.localKey, integrity));
     const verdict = resolveRoleConflict(this.#context.role, this.#context.tieBreaker, message.attributes);
     if (verdict === 'reject') return void reply(encodeError(message, 487, [], this.localKey, integrity));
-    if (verdict === 'switch') this.#changeRole(this.#context.role === 'controlling' ? 'controlled' : 'controlling', now);
+    if (verdict === 'switch') this.#context.changeRole(this.#context.role === 'controlling' ? 'controlled' : 'controlling');
     reply(encodeSuccess(message, source, this.localKey, integrity));
     if (this.remote !== undefined) this.#learnFromRequest(base, source, parsed, now);
     else if (this.#early.length < MAX_EARLY_CHECKS) this.#early.push({ base, source, request: parsed });
@@ -285,14 +284,9 @@ export class IceSession {
     if (!pair.nominating) pair.nextCheckAt = NEVER;
     this.#lostPathExpiresAt = undefined;
     this.list.unfreeze(pair.foundation);
-    if (isNew || pair.nextConsentAt === NEVER) this.#scheduleConsent(pair, now);
+    if (isNew) this.#consent.schedule(pair, this.path(now), now);
     if (check.nominates && this.#context.role === 'controlling') {
-      pair.nominating = false;
-      pair.nextCheckAt = NEVER;
-      if (pair === this.#nominee) {
-        this.#nominee = undefined;
-        this.#select(pair, now);
-      }
+      if (this.#nominator.answered(pair)) this.#select(pair, now);
     } else if (this.#context.role === 'controlled' && pair.nominateWhenValid) {
       pair.nominateWhenValid = false;
       if (replacesSelection(pair, this.selected, now)) this.#select(pair, now);
@@ -314,68 +308,30 @@ export class IceSession {
     const { pair, role } = check;
     if (code === 487) {
       // RFC 8445 §7.2.5.1; a conflict that has been solved meanwhile is not one.
-      if (role === this.#context.role) this.#changeRole(role === 'controlling' ? 'controlled' : 'controlling', now);
+      if (role === this.#context.role) this.#context.changeRole(role === 'controlling' ? 'controlled' : 'controlling');
       this.list.trigger(pair);
     } else if (code === 403) {
       this.#loseConsent(pair, 'consent-revoked', now); // RFC 7675 §5.2
     } else if (!pair.valid) pair.fail();
   }
 
-  #changeRole(role: IceRole, now: Instant): void {
-    this.#context.changeRole(role, now);
-    this.roleChanged();
-  }
-
   /** Priorities depend on the role. */
   roleChanged(): void {
     this.list.reorder(this.#context.role);
-    this.#nominee = undefined;
-    for (const pair of this.list.pairs) pair.nominating = false;
+    this.#nominator.abandon();
   }
-
-  // Nomination ---------------------------------------------------------------------------------------------------------
 
   #select(pair: CandidatePair, now: Instant): void {
     pair.nominated = true;
     if (this.selected === pair) return;
     this.selected = pair;
-    this.#recovering = false;
-    for (const other of this.list.pairs) if (other.valid) this.#scheduleConsent(other, now);
+    this.#consent.reschedule(pair, now);
   }
 
   /** Uses another pair at once, and tells the peer when that is ours to tell. */
   #moveTo(pair: CandidatePair, now: Instant): void {
     this.#select(pair, now);
-    if (this.#context.role === 'controlling') this.#nominate(pair, now);
-  }
-
-  #nominate(pair: CandidatePair, now: Instant): void {
-    if (this.#nominee !== undefined) this.#nominee.nominating = false;
-    this.#nominee = pair;
-    this.#nominatingSince = now;
-    pair.nominating = true;
-    pair.checksSent = 0;
-    this.list.trigger(pair);
-  }
-
-  /** Decides what the controlling agent has to decide. @returns when there is the next decision to take */
-  #decide(now: Instant): Instant {
-    if (this.#context.role !== 'controlling' || this.#context.lite || this.retired) return NEVER;
-    if (this.#nominee !== undefined) {
-      const deadline = this.#nominatingSince + NOMINATION_LIFETIME;
-      if (now < deadline) return deadline;
-      const other = this.list.pairs.find((pair) => pair !== this.#nominee && pair.valid && pair.hasConsent(now));
-      this.#nominate(other ?? this.#nominee, now);
-      return now + NOMINATION_LIFETIME;
-    }
-    const best = bestValidPair(this.list.pairs, now);
-    if (best === undefined || best === this.selected) return NEVER;
-    // A relayed path that was chosen because nothing better answered in time is left when something better does.
-    if (this.selected?.hasConsent(now) === true && (!this.selected.usesRelay || best.usesRelay)) return NEVER;
-    const at = nominationTime(this.list.pairs, best);
-    if (now < at) return at;
-    this.#nominate(best, now);
-    return now + NOMINATION_LIFETIME;
+    if (this.#context.role === 'controlling') this.#nominator.nominate(pair, now);
   }
 
   // Time ---------------------------------------------------------------------------------------------------------------
@@ -383,15 +339,22 @@ export class IceSession {
   /** Everything that is due: to be called after every change, and at the deadline that it returns. */
   advance(now: Instant): Instant {
     if (this.outcome !== undefined) return NEVER;
-    if (this.#context.lite) return this.#expireConsent(now);
     const expiry = this.#expireConsent(now);
-    if (this.outcome !== undefined) return NEVER;
-    const recovery = this.#recover(now);
-    const decision = this.#decide(now);
+    if (this.outcome !== undefined || this.#context.lite) return expiry;
+    const path = this.path(now);
+    const silence = path === undefined ? NEVER : this.#watch(path, now);
+    const decision = this.#context.role === 'controlling' && !this.retired ? this.#nominator.decide(this.selected, now) : NEVER;
     const checks = this.#sendDueChecks(now);
-    const consent = this.#sendConsentChecks(now);
+    const consent = this.#consent.sendDue(this.path(now), now, (pair) => this.#sendConsentCheck(pair, now));
     const failure = this.#fail(now);
-    return Math.min(expiry, recovery, decision, checks, consent, failure);
+    return Math.min(expiry, silence, decision, checks, consent, failure);
+  }
+
+  #watch(path: CandidatePair, now: Instant): Instant {
+    const found = this.#consent.watch(path, now);
+    if (typeof found === 'number') return found;
+    this.#moveTo(found, now);
+    return now;
   }
 
   /** One check every Ta (RFC 8445 §6.1.4.2). */
@@ -436,25 +399,9 @@ export class IceSession {
     return true;
   }
 
-  #scheduleConsent(pair: CandidatePair, now: Instant): void {
-    const used = pair === this.path(now);
-    if (used) pair.nextConsentAt = nextConsentCheck(this.#context.crypto, now, true);
-    else if (isReserve(this.list.pairs, pair, this.selected)) pair.nextConsentAt = nextConsentCheck(this.#context.crypto, now, false);
-    else pair.nextConsentAt = NEVER;
-  }
-
-  /** Each is sent once, whatever the peer sends (RFC 7675 §5.1). The controlling agent repeats the nomination in it. */
-  #sendConsentChecks(now: Instant): Instant {
-    let next = NEVER;
-    for (const pair of this.list.pairs) {
-      if (pair.nextConsentAt <= now) {
-        if (this.#sendRequest(pair, pair === this.selected && this.#context.role === 'controlling', now)) pair.consentRequestsSent += 1;
-        if (this.#recovering) pair.nextConsentAt = now + RECOVERY_INTERVAL;
-        else this.#scheduleConsent(pair, now);
-      }
-      next = Math.min(next, pair.nextConsentAt);
-    }
-    return next;
+  /** The controlling agent repeats the nomination in it: the peer may have missed it, or come from a new address. */
+  #sendConsentCheck(pair: CandidatePair, now: Instant): boolean {
+    return this.#sendRequest(pair, pair === this.selected && this.#context.role === 'controlling', now);
   }
 
   #expireConsent(now: Instant): Instant {
@@ -473,36 +420,9 @@ export class IceSession {
     pair.consentLost = true;
     pair.authenticated = false;
     this.sent.forget(pair);
-    if (pair === this.#nominee) this.#nominee = undefined;
+    this.#nominator.abandon(pair);
     if (pair === this.selected) this.selected = undefined;
     if (wasPath && this.path(now) === undefined) this.outcome = outcome;
-  }
-
-  /** When the path has fallen silent, the others are tried, and one that answers is taken. */
-  #recover(now: Instant): Instant {
-    const path = this.path(now);
-    if (path === undefined) return NEVER;
-    if (now < suspicionTime(path)) {
-      if (this.#recovering) this.#endRecovery(now);
-      return suspicionTime(path);
-    }
-    if (!this.#recovering) {
-      this.#recovering = true;
-      for (const pair of this.list.pairs) {
-        if (pair.valid) pair.nextConsentAt = now;
-        else if (pair.state === 'failed' && !pair.consentLost && !this.retired) this.list.trigger(pair);
-      }
-    }
-    if (now < disconnectionTime(path)) return disconnectionTime(path);
-    const answering = this.list.pairs.find((pair) => pair !== path && pair.valid && pair.lastResponseAt > path.lastHeardAt);
-    if (answering !== undefined) this.#moveTo(answering, now);
-    return NEVER;
-  }
-
-  /** Back to the steady rate. */
-  #endRecovery(now: Instant): void {
-    this.#recovering = false;
-    for (const pair of this.list.pairs) if (pair.valid) this.#scheduleConsent(pair, now);
   }
 
   /** Gives up pairs, and the session when there is nothing left to hope for (RFC 8863 §4). */
