@@ -1,8 +1,8 @@
 /**
  * Joins the transport stack of one BUNDLE group to the world: sockets to `receive`, `pollTransmit` to sockets, one timer. Nobody else calls these.
  *
- * Input from the network delivers its events directly. Input from the application sends at once, but its events wait for a task of their own,
- * so that no handler of the application runs inside a call of the application (W3C: "queue a task").
+ * Every input sends at once, but each event gets a task of its own (W3C: "queue a task"): no handler of the application runs inside a call of the
+ * application, promises settle between two events, and the events of two connections in one process keep the order in which they came about.
  */
 import type { IceEvent, IceServer, IceTransmit } from '@petrel/ice';
 import { type Instant, NEVER } from '@petrel/sans-io';
@@ -38,8 +38,6 @@ export class ConnectionDriver {
   #timer: TimerHandle | undefined;
   #armedFor: Instant = NEVER;
   #flushScheduled = false;
-  #eventsScheduled = false;
-  #delivering = false;
   #closing: ShutdownSequencer | undefined;
   #closed: ((report: CloseReport) => void) | undefined;
   #released = false;
@@ -56,7 +54,7 @@ export class ConnectionDriver {
   input<Result>(change: (stack: TransportStack, now: Instant) => Result): Result {
     const result = change(this.stack, this.#runtime.now());
     this.#sendAll();
-    this.#scheduleEvents();
+    this.#queueEvents();
     return result;
   }
 
@@ -69,7 +67,7 @@ export class ConnectionDriver {
         this.#flushScheduled = false;
         if (this.#released) return;
         this.#sendAll();
-        this.#scheduleEvents();
+        this.#queueEvents();
       });
     }
     return result;
@@ -192,8 +190,7 @@ export class ConnectionDriver {
   #afterNetworkInput(): void {
     this.#sendAll();
     if (this.#closing) return this.#deliverClosingEvents();
-    if (!this.#eventsScheduled) this.#deliverEvents();
-    this.#sendAll();
+    this.#queueEvents();
   }
 
   // Output -------------------------------------------------------------------------------------------------------------
@@ -235,29 +232,19 @@ export class ConnectionDriver {
 
   // Events -------------------------------------------------------------------------------------------------------------
 
-  #scheduleEvents(): void {
-    if (this.#eventsScheduled || this.#delivering) return;
-    this.#eventsScheduled = true;
-    this.#runtime.queueTask(() => {
-      this.#eventsScheduled = false;
-      this.#deliverEvents();
-      if (!this.#released) this.#sendAll();
-    });
+  #queueEvents(): void {
+    if (this.#closing) return;
+    for (let event = this.stack.pollEvent(); event; event = this.stack.pollEvent()) this.#queueEvent(event);
   }
 
-  /** Messages follow each other directly; after any other event the rest waits for another task, so that promises settle in between. */
-  #deliverEvents(): void {
-    if (this.#delivering) return;
-    this.#delivering = true;
-    try {
-      for (let event = this.#nextEvent(); event; event = this.#nextEvent()) {
-        this.#dispatch(event);
-        if (event.layer !== 'channel' || event.event.type !== 'message') break;
-      }
-    } finally {
-      this.#delivering = false;
-      if (this.#hasEvents()) this.#scheduleEvents();
-    }
+  #queueEvent(event: StackEvent): void {
+    this.#runtime.queueTask(() => {
+      if (this.#closing) return;
+      this.#dispatch(event);
+      if (this.#closing) return;
+      this.#sendAll();
+      this.#queueEvents();
+    });
   }
 
   /** What the agent asks of the driver ends here, the rest is the connection's. */
@@ -266,14 +253,6 @@ export class ConnectionDriver {
     if (event.event.type === 'open-stream') void this.#openStream(event.event);
     else if (event.event.type === 'close-stream') this.#closeStream(event.event.id);
     else this.#onEvent(event);
-  }
-
-  #nextEvent(): StackEvent | undefined {
-    return this.#closing ? undefined : this.stack.pollEvent();
-  }
-
-  #hasEvents(): boolean {
-    return !this.#closing && this.stack.hasEvents;
   }
 
   #deliverClosingEvents(): void {
