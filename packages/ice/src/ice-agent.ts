@@ -282,23 +282,20 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
    * @returns payload for the layer above, if it came over an authenticated 5-tuple
    */
   receive(socket: number, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
-    const first = data.length > 0 ? data[0]! : 0;
+    const payload = isPayload(data);
     const pair = this.#lastPair;
-    if (first >= 4 && (first < 64 || first > 79) && pair !== undefined) {
-      if (socket === this.#lastSocket && port === this.#lastPort && address === this.#lastAddress && pair.authenticated)
-        return this.#accept(pair, data, now);
-    }
+    if (payload && pair !== undefined && socket === this.#lastSocket && port === this.#lastPort && address === this.#lastAddress)
+      if (pair.authenticated) return this.#accept(pair, data, now);
     const base = this.#gatherer.ofSocket(socket);
     const canonical = canonicalIpAddress(stripZone(address));
     if (base === undefined || canonical === undefined) return this.#drop('unknown-socket');
-    if (first < 4 || (first >= 64 && first <= 79)) return this.#receiveControl(base, data, canonical, port, now);
-    const payload = this.#receivePayload(base, data, canonical, port, now);
-    if (payload === undefined) return undefined;
+    if (!payload) return this.#receiveControl(base, data, canonical, port, now);
+    if (this.#receivePayload(base, data, canonical, port, now) === undefined) return undefined;
     this.#lastSocket = socket;
     this.#lastAddress = address;
     this.#lastPort = port;
     this.#lastPair = this.#findPair(base, canonical, port);
-    return payload;
+    return data;
   }
 
   /** The stream that an `open-stream` event asked for is open. */
@@ -384,7 +381,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   /** A datagram of the peer's: directly, out of a TCP frame, or through a relay. */
   #receiveFrom(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
-    if (!isStunMessage(data)) return this.#receivePayload(base, data, address, port, now);
+    if (!isStunMessage(data)) return isPayload(data) ? this.#receivePayload(base, data, address, port, now) : this.#drop('not-stun');
     if (this.#options.transportPolicy === 'relay' && base.kind !== 'relay') return this.#drop('policy');
     if (this.#state === 'closed' || this.#session.outcome !== undefined) return this.#drop('ended');
     this.#receiveStun(base, data, { address, port }, now);
@@ -394,7 +391,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   #receivePayload(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
     const pair = this.#findPair(base, address, port);
-    if (pair === undefined || !pair.authenticated || data.length === 0) return this.#drop('unvalidated-path');
+    if (pair === undefined || !pair.authenticated) return this.#drop('unvalidated-path');
     return this.#accept(pair, data, now);
   }
 
@@ -653,6 +650,12 @@ function newParameters({ crypto, lite }: IceAgentOptions): IceParameters {
 function isUsable({ component, address, port, protocol, tcpType }: Candidate): boolean {
   if (component !== 1 || canonicalIpAddress(address) !== address || addressScope(address) === 'special') return false;
   return port !== 0 && (protocol === 'udp' || tcpType === 'passive');
+}
+
+/** STUN and TURN's channels start with other bytes (RFC 7983 §7); so does nothing at all. */
+function isPayload(data: Uint8Array): boolean {
+  const first = data.length > 0 ? data[0]! : 0;
+  return first >= 4 && (first < 64 || first > 79);
 }
 
 function stripZone(address: string): string {

@@ -14,6 +14,7 @@ import {
   type StunClientOptions,
   type StunMessage,
   type StunProtection,
+  type TransportAddress,
 } from '@petrel/stun';
 import { seededRandom } from '@petrel/testing';
 
@@ -288,13 +289,15 @@ describe('RFC 8489 §9.2: the long-term mechanism', () => {
   });
 });
 
+/** A request that has answered a challenge. */
+function authenticated(options: Partial<StunClientOptions> = {}): Exchange {
+  const exchange = new Exchange({ credentials, ...options });
+  exchange.request();
+  exchange.challenge('nonce');
+  return exchange;
+}
+
 describe('S04, RFC 8489 §9.2.5: responses that are not authenticated', () => {
-  function authenticated(options: Partial<StunClientOptions> = {}): Exchange {
-    const exchange = new Exchange({ credentials, ...options });
-    exchange.request();
-    exchange.challenge('nonce');
-    return exchange;
-  }
   const wrong = longTermKey(crypto, { username: 'user', password: 'other' }, 'realm');
 
   test.each<[string, 'success' | 'error', StunAttributes, StunProtection]>([
@@ -326,6 +329,10 @@ describe('S04, RFC 8489 §9.2.5: responses that are not authenticated', () => {
   });
 });
 
+function server(index: number): TransportAddress {
+  return { address: `192.0.2.${index}`, port: 3478 };
+}
+
 describe('S08, RFC 8489 §10: redirection', () => {
   test('counts only when it is authenticated', () => {
     const errorCode = { code: 300, reason: 'Try Alternate' };
@@ -342,7 +349,6 @@ describe('S08, RFC 8489 §10: redirection', () => {
   });
 
   test('is followed three times, and never to a server that was asked in the last five minutes', () => {
-    const server = (index: number): { address: string; port: number } => ({ address: `192.0.2.${index}`, port: 3478 });
     const history = new RedirectHistory(server(1), 0);
     expect(history.follow(server(1), 1)).toBe(false);
     expect([2, 3, 2, 4, 5].map((index) => history.follow(server(index), 2))).toEqual([true, true, false, true, false]);
@@ -351,17 +357,18 @@ describe('S08, RFC 8489 §10: redirection', () => {
   });
 });
 
-describe('RFC 8489 §12: the Binding client', () => {
-  function answered(attributes: StunAttributes): unknown {
-    const client = new BindingClient({ crypto });
-    client.start(0);
-    const { message } = parseStunMessage(client.pollTransmit()!, { keyFor: () => 'unprotected' });
-    const response = encodeStunMessage({ ...message!, class: 'success', attributes });
-    expect(client.expects(response)).toBe(true);
-    client.receive(response, 30);
-    return client.pollEvent();
-  }
+/** What the client says when a server answers so. */
+function answered(attributes: StunAttributes): unknown {
+  const client = new BindingClient({ crypto });
+  client.start(0);
+  const { message } = parseStunMessage(client.pollTransmit()!, { keyFor: () => 'unprotected' });
+  const response = encodeStunMessage({ ...message!, class: 'success', attributes });
+  expect(client.expects(response)).toBe(true);
+  client.receive(response, 30);
+  return client.pollEvent();
+}
 
+describe('RFC 8489 §12: the Binding client', () => {
   test('says which address we have', () => {
     const address = { address: '198.51.100.7', port: 40_123 };
     const mapped = { type: 'mapped', mappedAddress: address, roundTripTime: 30 };
