@@ -204,6 +204,8 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   pollTransmit(now: Instant): IceTransmit | undefined {
     const ready = this.pollDatagram(now);
     if (ready !== undefined) return ready;
+    // What was said to one layer alone has not been noticed by the others yet.
+    this.#drain(now);
     this.flushMedia(now);
     this.flushSctp(now);
     this.flushDtls(now);
