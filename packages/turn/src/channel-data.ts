@@ -41,8 +41,7 @@ export function encodeChannelData(arena: Arena, channel: number, data: Uint8Arra
 
 /** The channel and a view of the data; undefined when the header is not complete or the length lies (RFC 8656 §12.6). Padding is ignored. */
 export function decodeChannelData(message: Uint8Array): { channel: number; data: Uint8Array } | undefined {
-  if (message.length < 4) return undefined;
-  const length = readUint16(message, 2);
+  const length = readUint16(message, 2); // zero, or more, where the header is not complete
   if (length > message.length - 4) return undefined;
   return { channel: readUint16(message, 0), data: message.subarray(4, 4 + length) };
 }

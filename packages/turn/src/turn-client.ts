@@ -418,8 +418,6 @@ export class TurnClient implements Core<Uint8Array, TurnEvent> {
 
   #wantPermission(address: string, now: Instant): void {
     if (this.#isOver()) return;
-    // RFC 8656 §10.1: a peer of another family than the relayed address gets 443; there is no need to ask.
-    if (!this.#supports(address)) return this.#refusePermission(address, 443);
     if (!this.#permissions.want(address, now)) this.#events.push({ type: 'permission-refused', address, code: undefined });
   }
 
@@ -428,6 +426,7 @@ export class TurnClient implements Core<Uint8Array, TurnEvent> {
     for (let i = 0; i < due.length; i += PEERS_PER_REQUEST) this.#requestPermission(due.slice(i, i + PEERS_PER_REQUEST), now);
   }
 
+  /** RFC 8656 §10.1: a peer of another family than the relayed addresses gets 443; there is no need to ask. */
   #requestPermission(addresses: readonly string[], now: Instant): void {
     const [supported, others] = [addresses.filter((each) => this.#supports(each)), addresses.filter((each) => !this.#supports(each))];
     for (const address of others) this.#refusePermission(address, 443);

@@ -6,6 +6,7 @@ import { concatBytes, fromHex } from '@petrel/bytes';
 import { nodeCrypto } from '@petrel/crypto/node';
 import { encodeStunMessage, newTransactionId, type StunMethod } from '@petrel/stun';
 import { TurnClient } from '@petrel/turn';
+import { Channels } from '../src/channels.ts';
 import { allocated, CLIENT, dataOf, PEER, SERVER, setUp, type Setup, type SetupOptions, USERS } from './turn-setup.ts';
 
 const vectors = JSON.parse(readFileSync(join(__dirname, 'vectors/rfc8656-negative.json'), 'utf8')) as {
@@ -224,6 +225,26 @@ describe('RFC 8656 §9 to §12: permissions, indications and channels', () => {
     setup.input((turn, now) => turn.send(PEER, 7000, Uint8Array.of(1), now));
     await setup.network.run(50);
     expect(setup.peer.got.length).toBe(1);
+    setup.input((turn, now) => turn.receive(fromHex('40000001aa'), now));
+    expect(setup.turn.discards.of('unknown-channel')).toBe(1);
+  });
+
+  test('data leaves in the order of the calls, whatever carries it', async () => {
+    const { network, input } = await allocated();
+    input((turn, now) => turn.bindChannel(PEER, 7000, now));
+    await network.run(100);
+    network.log.clear();
+    input((turn, now) => {
+      turn.send(PEER, 7001, Uint8Array.of(1), now);
+      turn.send(PEER, 7000, Uint8Array.of(2), now);
+    });
+    expect(network.log.entries.map(({ data }) => data[0])).toEqual([0x00, 0x40]);
+  });
+
+  test('RFC 8656 §12: numbers from 0x4000 to 0x4fff, each once', () => {
+    const channels = new Channels();
+    const numbers = Array.from({ length: 4097 }, (_, port) => channels.add({ address: PEER, port })?.number);
+    expect([numbers[0], numbers[4095], numbers[4096]]).toEqual([0x4000, 0x4fff, undefined]);
   });
 
   test('RFC 8656 §10.1: a peer of another family is refused without asking', async () => {
@@ -395,6 +416,9 @@ describe('T05: a server that changes its mind', () => {
     expect(await setup.until('failed', minutes(5))).toMatchObject({ reason: 'allocation-lost', code: 437 });
     setup.input((turn, now) => expect(turn.send(PEER, 7000, Uint8Array.of(1), now)).toBe(false));
     expect(setup.turn.nextTimeout()).toBe(Infinity);
+    const discarded = setup.turn.discards.total;
+    setup.input((turn, now) => turn.receive(fromHex('40000001aa'), now));
+    expect(setup.turn.discards.total).toBe(discarded);
   });
 
   test('the server dies: the refresh times out', async () => {
