@@ -216,7 +216,7 @@ export class SimulatedInterface {
 }
 
 function describe(name: string, address: string, internal: boolean): NetworkInterface {
-  return { name, address, family: isIPv6(address) ? 6 : 4, internal };
+  return { name, address, family: isIPv6(address) ? 6 : 4, internal, linkLocal: /^(?:fe[89ab][0-9a-f]:|169\.254\.)/.test(address) };
 }
 
 /** An error with the operating system's code. */
