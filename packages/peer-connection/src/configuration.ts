@@ -8,7 +8,8 @@ import * as webidl from './webidl.ts';
 
 export type RTCIceTransportPolicy = 'relay' | 'all';
 export type RTCBundlePolicy = 'balanced' | 'max-compat' | 'max-bundle';
-export type RTCRtcpMuxPolicy = 'require';
+/** `negotiate`, RTP without multiplexed RTCP, is an older specification's: it is refused with NotSupportedError. */
+export type RTCRtcpMuxPolicy = 'require' | 'negotiate';
 
 export interface RTCIceServer {
   urls: string | string[];
@@ -47,7 +48,7 @@ export const DEFAULT_MAX_MESSAGE_SIZE: number = 262_144;
 
 const toIceServer = webidl.dictionary<RTCIceServer>('RTCIceServer', {
   credential: { convert: webidl.domString },
-  urls: { convert: toUrls, required: true },
+  urls: { convert: webidl.oneOrMore(webidl.usvString), required: true },
   username: { convert: webidl.domString },
 });
 
@@ -68,18 +69,12 @@ export const toRTCConfiguration: webidl.Converter<Configuration> = webidl.dictio
     convert: webidl.enumeration<RTCIceTransportPolicy>('RTCIceTransportPolicy', ['relay', 'all']),
     fallback: () => 'all',
   },
-  rtcpMuxPolicy: { convert: webidl.enumeration<RTCRtcpMuxPolicy>('RTCRtcpMuxPolicy', ['require']), fallback: () => 'require' },
+  rtcpMuxPolicy: { convert: webidl.enumeration<RTCRtcpMuxPolicy>('RTCRtcpMuxPolicy', ['require', 'negotiate']), fallback: () => 'require' },
   autoClose: { convert: webidl.boolean },
   interfaceFilter: { convert: webidl.callback as webidl.Converter<(networkInterface: NetworkInterface) => boolean> },
   maxMessageSize: { convert: webidl.unsignedLongLongInRange },
   portRange: { convert: toPortRange },
 }) as webidl.Converter<Configuration>;
-
-/** `(USVString or sequence<USVString>)`, kept as it was given. */
-function toUrls(value: unknown, context: string): string | string[] {
-  const urls = webidl.oneOrMore(webidl.usvString)(value, context);
-  return webidl.isObject(value) && Symbol.iterator in value ? urls : urls[0]!;
-}
 
 /**
  * "Set the configuration", checks only (§4.4.1.6).
@@ -132,9 +127,9 @@ function tryParse(text: string): IceServerUrl | undefined {
   }
 }
 
-/** RFC 8489 §14.3: a user name has fewer than 509 bytes. */
+/** RFC 8489 §14.3: a user name has at most 509 bytes. */
 function requireCredentials(url: string, { username, credential }: RTCIceServer): void {
   if (username === undefined || credential === undefined)
     throw exception('InvalidAccessError', `'${url}' needs a username and a credential`);
-  if (new TextEncoder().encode(username).length > 508) throw exception('InvalidAccessError', 'the username is longer than 508 bytes');
+  if (new TextEncoder().encode(username).length > 509) throw exception('InvalidAccessError', 'the username is longer than 509 bytes');
 }

@@ -41,6 +41,7 @@ export function createSlots(object: RTCPeerConnection, configuration: Configurat
   // 5. Certificates that have not expired.
   const today = runtime.timeOrigin + runtime.now();
   if (configuration.certificates.some(({ expires }) => expires < today)) throw exception('InvalidAccessError', 'a certificate has expired');
+  if (configuration.rtcpMuxPolicy !== 'require') throw exception('NotSupportedError', 'RTCP is always multiplexed');
   const iceServers = parseIceServers(configuration.iceServers);
   let resolveClosed!: (report: CloseReport) => void;
   let resolveGatheringComplete!: () => void;

@@ -63,6 +63,11 @@ export class PeerTransport {
     return this.#next;
   }
 
+  /** Whether it was in a local description that was set. */
+  get isApplied(): boolean {
+    return this.#isGathering;
+  }
+
   get remoteParameters(): IceParameters | undefined {
     return this.#remote;
   }

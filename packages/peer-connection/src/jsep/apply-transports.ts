@@ -8,8 +8,8 @@ import { RTCIceCandidate } from '../rtc-ice-candidate.ts';
 import { iceTransportSlots } from '../rtc-ice-transport.ts';
 import { createRTCSctpTransport, updateMaxMessageSize } from '../rtc-sctp-transport.ts';
 import { maxMessageSizeOf, sctpPortOf } from './create-answer.ts';
-import { type Description, isBundleOnly, isData, isRejected, midOf, transportAttributes } from './description.ts';
-import { applyBundle, transportShown } from './transports.ts';
+import { bundleGroups, type Description, isBundleOnly, isData, isRejected, midOf, transportAttributes } from './description.ts';
+import { applyBundle, transportShown, transportToAnswer } from './transports.ts';
 
 /** A local offer: each transport in it gathers. */
 export function startGathering(connection: PeerConnectionSlots, description: Description): void {
@@ -126,15 +126,20 @@ function dataSectionOf(description: Description | null): { readonly section: Med
 }
 
 /** 4.5.7, 4.5.8: [[SctpTransport]] comes with a description of it, and goes with its rejection. */
-export function updateSctp(connection: PeerConnectionSlots, description: Description): void {
+export function updateSctp(connection: PeerConnectionSlots, description: Description, remote: boolean): void {
   const data = dataSectionOf(description);
   if (data === undefined) {
     if (description.type === 'answer') connection.sctp = null;
     return;
   }
+  const { session, type } = description;
+  // Of a remote offer, the transport that an answer would use.
+  const group = bundleGroups(session).find((mids) => mids.includes(data.mid));
   const transport =
-    transportShown(connection, description.session, data.mid) ??
-    transportShown(connection, localDescription(connection)?.session ?? description.session, data.mid);
+    remote && type === 'offer'
+      ? transportToAnswer(connection, data.mid, group)
+      : (transportShown(connection, session, data.mid) ??
+        transportShown(connection, localDescription(connection)?.session ?? session, data.mid));
   if (connection.sctp === null && transport !== null) connection.sctp = { object: createRTCSctpTransport(transport.dtls), transport };
 }
 

@@ -10,6 +10,7 @@ import { createAnswer } from './create-answer.ts';
 import { createOffer } from './create-offer.ts';
 import type { CreatedDescription } from './description.ts';
 import { setLocalDescription, setRemoteDescription } from './set-description.ts';
+import { checkState } from './validate-description.ts';
 
 // createOffer ----------------------------------------------------------------------------------------------------------
 
@@ -86,6 +87,8 @@ export function applyImplicitly(connection: PeerConnectionSlots, { type, sdp = '
     const offers = signalingState === 'stable' || signalingState === 'have-local-offer' || signalingState === 'have-remote-pranswer';
     const actual: RTCSdpType = type ?? (offers ? 'offer' : 'answer');
     if (actual === 'rollback') return applyLocal(connection, actual, undefined);
+    // A type that the state does not allow is that error first, as in browsers.
+    checkState(connection, actual, false);
     // 4.2 4.3 Only what was created can be set.
     const last = actual === 'offer' ? connection.lastCreatedOffer : connection.lastCreatedAnswer;
     if (sdp !== '' && sdp !== last?.sdp) throw exception('InvalidModificationError', `this ${actual} is not the one that was created last`);

@@ -18,8 +18,6 @@ export function rollBack(connection: PeerConnectionSlots, changes: TrackChanges)
   });
   connection.pendingLocalDescription = null;
   connection.pendingRemoteDescription = null;
-  connection.lastCreatedOffer = undefined;
-  connection.lastCreatedAnswer = undefined;
   connection.signalingState = 'stable';
   dropPendingTransports(connection);
 }

@@ -89,7 +89,7 @@ function setDescriptionSlots(connection: PeerConnectionSlots, description: Descr
 }
 
 function applyToTransports(connection: PeerConnectionSlots, description: Description, remote: boolean): void {
-  updateSctp(connection, description);
+  updateSctp(connection, description, remote);
   if (description.type === 'offer') {
     if (!remote) startGathering(connection, description);
     return;

@@ -91,11 +91,11 @@ export function applyBundle(connection: PeerConnectionSlots, answer: SessionDesc
   closeUnused(connection, before);
 }
 
-/** After a rollback: transports that only the pending description had. */
+/** After a rollback: transports that only the pending description had. Those that were only described, and never gathered, may be used yet. */
 export function dropPendingTransports(connection: PeerConnectionSlots): void {
   const before = new Set(connection.transports.values());
   const known = new Set((connection.currentLocalDescription?.media ?? []).map((section, index) => midOf(section, index)));
-  for (const mid of connection.transports.keys()) if (!known.has(mid)) connection.transports.delete(mid);
+  for (const [mid, transport] of connection.transports) if (!known.has(mid) && transport.isApplied) connection.transports.delete(mid);
   closeUnused(connection, before);
 }
 

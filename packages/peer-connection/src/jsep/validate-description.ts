@@ -28,7 +28,8 @@ export function checkState({ signalingState }: PeerConnectionSlots, type: RTCSdp
         answer: ['have-remote-offer', 'have-local-pranswer'],
         pranswer: ['have-remote-offer', 'have-local-pranswer'],
       };
-  const states = type === 'rollback' ? ['have-local-offer', 'have-remote-offer'] : allowed[type];
+  // An offer is rolled back by the side that it came from.
+  const states = type === 'rollback' ? [remote ? 'have-remote-offer' : 'have-local-offer'] : allowed[type];
   if (!states.includes(signalingState))
     throw exception('InvalidStateError', `a ${remote ? 'remote' : 'local'} ${type} cannot be set in the state ${signalingState}`);
 }
