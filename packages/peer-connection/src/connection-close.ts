@@ -2,7 +2,7 @@
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
 import { dataChannelSlots } from './rtc-data-channel.ts';
 import { stopTransceiver } from './rtc-rtp-transceiver.ts';
-import { sctpTransportSlots } from './rtc-sctp-transport.ts';
+import { type RTCSctpTransport, sctpTransportSlots } from './rtc-sctp-transport.ts';
 import type { CloseOptions, CloseReport } from './shutdown-sequencer.ts';
 
 export interface ShutdownOptions extends CloseOptions {
@@ -25,7 +25,7 @@ export function closeConnection(slots: PeerConnectionSlots, options: CloseOption
     slots.sctp?.transport ?? slots.transceivers.find(({ sender }) => sender.transport !== null)?.sender.transport ?? transports[0];
   // 5. Channels, without events. 6. - 9. BYE, ABORT, close_notify, ICE: the sequencer's work; the states change now.
   slots.channels.closeAll();
-  if (slots.sctp !== null) sctpTransportSlots(slots.sctp.object).state = 'closed';
+  if (slots.sctp !== null) closeSctp(slots, slots.sctp.object);
   const reports = transports.map((transport) => ({ transport, report: transport.close(options) }));
   // 4. Tracks of receivers end, and their events come in a task. The BYE has left already.
   for (const transceiver of slots.transceivers) if (!transceiver.stopped) stopTransceiver(transceiver);
@@ -33,6 +33,14 @@ export function closeConnection(slots: PeerConnectionSlots, options: CloseOption
   slots.iceConnectionState = 'closed';
   slots.connectionState = 'closed';
   report(slots, reports.find(({ transport }) => transport === main)?.report ?? reports[0]?.report, options);
+}
+
+/** §6.1.1.4: the state of an association that is closed with the connection changes like any other, so that its event tells of it. */
+function closeSctp({ runtime }: PeerConnectionSlots, transport: RTCSctpTransport): void {
+  const sctp = sctpTransportSlots(transport);
+  if (sctp.state === 'closed') return;
+  sctp.state = 'closed';
+  runtime.queueTask(() => transport.dispatchEvent(new Event('statechange')));
 }
 
 function report(slots: PeerConnectionSlots, closed: Promise<CloseReport> | undefined, { reason = '' }: CloseOptions): void {
