@@ -11,20 +11,20 @@ const RESERVE_INTERVAL = 9_500;
 const MAX_RESERVES = 3;
 /** Nothing came from the peer for so long: disconnected. Both sides send a check every 4 to 6 s, so that one lost packet does not do it. */
 const SILENCE = 7_000;
+/** From here on other pairs are tried: a check is overdue on a path that works. */
+const SUSPICION = 6_300;
 /** The peer is heard, but does not answer: what we send does not arrive. Two checks were lost. */
 const NO_ANSWER = 13_000;
-/** From here on other pairs are tried. */
-const SUSPICION = 5_500;
 /** Between checks when the path has fallen silent: these are connectivity checks again, which consent only profits from. */
-const RECOVERY_INTERVAL = 1_000;
+const RECOVERY_INTERVAL = 500;
 
 /** When a path counts as disconnected, unless something arrives before. */
 export function disconnectionTime(pair: CandidatePair): Instant {
-  return Math.min(pair.lastHeardAt + SILENCE, pair.lastResponseAt + NO_ANSWER);
+  return silentSince(pair, SILENCE);
 }
 
-function suspicionTime(pair: CandidatePair): Instant {
-  return Math.min(pair.lastHeardAt + SUSPICION, pair.lastResponseAt + NO_ANSWER);
+function silentSince({ lastHeardAt, lastResponseAt, roundTripTime = 0 }: CandidatePair, silence: number): Instant {
+  return Math.min(lastHeardAt + silence, lastResponseAt + NO_ANSWER) + roundTripTime;
 }
 
 /** Schedules the checks of pairs that are valid. */
@@ -69,7 +69,7 @@ export class ConsentKeeper {
    * @returns a pair that has answered since, to be used instead, or when to look again
    */
   watch(path: CandidatePair, now: Instant): CandidatePair | Instant {
-    const suspicious = suspicionTime(path);
+    const suspicious = silentSince(path, SUSPICION);
     if (now < suspicious) {
       if (this.#recovering) this.reschedule(path, now);
       return suspicious;
