@@ -1,4 +1,5 @@
 import {
+  type Cipher,
   createCipheriv,
   createDecipheriv,
   createECDH,
@@ -32,6 +33,7 @@ import {
   type SignatureScheme,
   type SigningKey,
 } from './crypto.ts';
+import { HmacSha1 } from './hmac-sha1.ts';
 import { EXPONENT_BYTES, MODULUS_BYTES } from './rsa-pkcs1.ts';
 
 const HASH_NAMES: Readonly<Record<HashAlgorithm, string>> = {
@@ -47,6 +49,9 @@ const CURVE_NAMES = { 'p-256': 'prime256v1', 'p-384': 'secp384r1' } as const;
 const X25519_SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 /** Random bytes are drawn from the operating system in blocks: a call for four bytes costs as much as one for a kilobyte. */
 const RANDOM_BLOCK = 1024;
+/** Up to so many bytes, adding the keystream byte by byte is faster than by words. */
+const SHORT = 160;
+const LITTLE_ENDIAN = new Uint8Array(Int32Array.of(1).buffer)[0] === 1;
 
 /**
  * The provider on `node:crypto`: OpenSSL's assembly for AES-GCM and the curves.
@@ -60,7 +65,7 @@ export function nodeCrypto(random: Random = systemRandom()): CryptoProvider {
     randomBytes: (length) => random.randomBytes(length),
     hash: (algorithm, data) => hashBytes(algorithm, data),
     createHash: (algorithm) => new NodeHash(createHash(HASH_NAMES[algorithm])),
-    hmac: (algorithm, key) => new NodeMac(HASH_NAMES[algorithm], key),
+    hmac: (algorithm, key) => (algorithm === 'sha-1' ? new HmacSha1(key, nativeSha1) : new NodeMac(HASH_NAMES[algorithm], key)),
     aead: (algorithm, key) => new NodeAead(algorithm, key),
     aesCtr: (key) => new NodeCounterCipher(key),
     generateKeyAgreement: (group) => generateKeyAgreement(group),
@@ -84,6 +89,8 @@ function systemRandom(): Random {
     },
   };
 }
+
+const nativeSha1 = (data: Uint8Array): Uint8Array => hashBytes('sha-1', data);
 
 function hashBytes(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array {
   // crypto.hash (Node 20.12) skips the Hash object; its declaration lacks the 'buffer' overload for views in some versions.
@@ -156,19 +163,92 @@ class NodeAead implements Aead {
   }
 }
 
+/**
+ * Counter mode from one kept AES-ECB cipher: making a cipher object for each packet would cost more than the encryption. The counter
+ * blocks of a packet are encrypted in one call, then added to the data.
+ */
 class NodeCounterCipher implements CounterCipher {
-  readonly #algorithm: string;
-  readonly #key: KeyObject;
+  readonly #ecb: Cipher;
+  #counters = new CounterBuffer(128);
 
   constructor(key: Uint8Array) {
     if (key.length !== 16 && key.length !== 24 && key.length !== 32) throw new RangeError('an AES key has 16, 24 or 32 bytes');
-    this.#algorithm = `aes-${key.length * 8}-ctr`;
-    this.#key = createSecretKey(key);
+    this.#ecb = createCipheriv(`aes-${key.length * 8}-ecb`, key, null).setAutoPadding(false);
   }
 
   apply(counterBlock: Uint8Array, data: Uint8Array): void {
-    data.set(createCipheriv(this.#algorithm, this.#key, counterBlock).update(data));
+    const blocks = (data.length + 15) >>> 4;
+    if (blocks === 0) return;
+    if (blocks > this.#counters.capacity) this.#counters = new CounterBuffer(2 * blocks);
+    const keystream = this.#ecb.update(this.#counters.fill(counterBlock, blocks));
+    if (data.length <= SHORT) for (let i = 0; i < data.length; i++) data[i]! ^= keystream[i]!;
+    else this.#counters.combine(data, keystream);
   }
+}
+
+/** Consecutive counter blocks, and scratch space to add words instead of bytes. */
+class CounterBuffer {
+  readonly capacity: number;
+  readonly #blocks: Uint8Array;
+  readonly #words: Int32Array;
+  readonly #scratch: Uint8Array;
+  readonly #scratchWords: Int32Array;
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.#blocks = new Uint8Array(16 * capacity);
+    this.#words = new Int32Array(this.#blocks.buffer);
+    this.#scratch = new Uint8Array(16 * capacity);
+    this.#scratchWords = new Int32Array(this.#scratch.buffer);
+  }
+
+  /** The block and those that follow it: a 128-bit number, most significant byte first. */
+  fill(first: Uint8Array, count: number): Uint8Array {
+    this.#blocks.set(first);
+    const words = this.#words;
+    const [a, b, c] = [words[0]!, words[1]!, words[2]!];
+    let low = ((first[12]! << 24) | (first[13]! << 16) | (first[14]! << 8) | first[15]!) >>> 0;
+    if (low + count > 0x1_0000_0000) return this.#fillOverCarry(first, count);
+    for (let block = 0, at = 0; block < count; block++, at += 4, low++) {
+      words[at] = a;
+      words[at + 1] = b;
+      words[at + 2] = c;
+      words[at + 3] = LITTLE_ENDIAN ? swap(low) : low;
+    }
+    return this.#blocks.subarray(0, 16 * count);
+  }
+
+  /** data ^= keystream. Word by word: the data is copied to where words are aligned, and back. */
+  combine(data: Uint8Array, keystream: Uint8Array): void {
+    const words = data.length >>> 2;
+    if ((keystream.byteOffset & 3) !== 0) {
+      for (let i = 0; i < data.length; i++) data[i]! ^= keystream[i]!;
+      return;
+    }
+    const key = new Int32Array(keystream.buffer, keystream.byteOffset, keystream.length >>> 2);
+    const scratch = this.#scratchWords;
+    this.#scratch.set(data);
+    for (let i = 0; i < words; i++) scratch[i]! ^= key[i]!;
+    for (let i = 4 * words; i < data.length; i++) this.#scratch[i]! ^= keystream[i]!;
+    data.set(this.#scratch.subarray(0, data.length));
+  }
+
+  /** The same where the lowest word wraps: byte by byte. */
+  #fillOverCarry(first: Uint8Array, count: number): Uint8Array {
+    const blocks = this.#blocks;
+    blocks.set(first);
+    for (let at = 16; at < 16 * count; at += 16) {
+      blocks.copyWithin(at, at - 16, at);
+      let last = at + 15;
+      while (last > at && blocks[last] === 0xff) blocks[last--] = 0;
+      blocks[last]! += 1;
+    }
+    return blocks.subarray(0, 16 * count);
+  }
+}
+
+function swap(word: number): number {
+  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }
 
 function generateKeyAgreement(group: NamedGroup): KeyAgreement {

@@ -1,3 +1,4 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { concatBytes, fromHex, toHex } from '@petrel/bytes';
 import { AEAD_TAG_LENGTH, type CryptoProvider, fingerprint, generateCertificate, subjectPublicKeyInfo, tls12Prf } from '@petrel/crypto';
@@ -69,6 +70,25 @@ describe.each([nodeCrypto(), nobleCrypto()])('$name provider', (provider) => {
     expect(toHex(data)).toBe('69c4e0d86a7b0430d8cdb78070b4c55a');
   });
 
+  test('RFC 3711 §4.1.1: AES-CTR of every length, over carries of the counter, is the block cipher of consecutive blocks', () => {
+    const cipher = provider.aesCtr(new Uint8Array(16).fill(9));
+    for (const end of [
+      '00000000000000000000000000000000',
+      '000000000000000000000000ffffffff',
+      '00000000ffffffffffffffffffffffff',
+      'ff'.repeat(16),
+    ])
+      for (const length of [1, 15, 16, 17, 100, 161, 200, 1200, 5000]) {
+        const whole = new Uint8Array(length).fill(3);
+        cipher.apply(fromHex(end), whole);
+        for (let at = 0, counter = BigInt(`0x${end}`); at < length; at += 16, counter++) {
+          const block = new Uint8Array(Math.min(16, length - at)).fill(3);
+          cipher.apply(fromHex(BigInt.asUintN(128, counter).toString(16).padStart(32, '0')), block);
+          if (at === 0 || at > length - 17) expect(whole.subarray(at, at + 16)).toEqual(block);
+        }
+      }
+  });
+
   test('an incremental hash can be read and then continued', () => {
     const hash = provider.createHash('sha-256');
     hash.update(utf8('ab'));
@@ -119,6 +139,18 @@ describe.each([nodeCrypto(), nobleCrypto()])('$name provider', (provider) => {
     expect(provider.verify(scheme, spki, utf8('hello'), signature)).toBe(false);
   });
 
+  test('RSA keys of less than 1,024 bits are refused', () => {
+    for (const [modulusLength, publicExponent, usable] of [
+      [1024, 65_537, true],
+      [768, 65_537, false],
+    ] as const) {
+      const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength, publicExponent });
+      const signature = sign('sha256', utf8('x'), privateKey);
+      const spki = publicKey.export({ format: 'der', type: 'spki' });
+      expect([modulusLength, provider.verify('rsa-pkcs1-sha256', spki, utf8('x'), signature)]).toEqual([modulusLength, usable]);
+    }
+  });
+
   test('verify and subjectPublicKeyInfo never throw', async () => {
     const { derChain } = await generateCertificate(nodeCrypto(), Date.UTC(2026, 0, 1));
     fc.assert(
@@ -161,6 +193,21 @@ test('the two providers agree on every primitive', () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test('RFC 2104: HMAC-SHA-1 of every length up to 600 and of keys longer than a block, in one part and in several, is the same on both', () => {
+  const [node, noble] = [nodeCrypto(), nobleCrypto()];
+  const message = seededRandom(8).randomBytes(600);
+  for (const keyLength of [0, 20, 64, 65, 200]) {
+    const key = message.slice(0, keyLength);
+    const [a, b] = [node.hmac('sha-1', key), noble.hmac('sha-1', key)];
+    for (let length = 0; length <= 600; length += keyLength === 20 ? 1 : 37) {
+      const data = message.subarray(0, length);
+      const expected = toHex(b.compute(data));
+      expect(toHex(a.compute(data))).toBe(expected);
+      expect(toHex(a.compute(data.subarray(0, length >> 1), data.subarray(length >> 1)))).toBe(expected);
+    }
+  }
 });
 
 test('keys move between the providers', () => {

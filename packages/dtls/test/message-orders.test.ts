@@ -59,6 +59,11 @@ const LEGAL = {
   server: /^ClientHello Certificate ClientKeyExchange CertificateVerify Finished /,
 };
 
+const LEGAL_WORD: Record<'client' | 'server', readonly Utterance[]> = {
+  client: ['ServerHello', 'Certificate', 'ServerKeyExchange', 'ServerHelloDone', 'Finished'],
+  server: ['ClientHello', 'Certificate', 'ClientKeyExchange', 'CertificateVerify', 'Finished'],
+};
+
 function isLegal(role: 'client' | 'server', word: readonly Utterance[]): boolean {
   const text = word.map((utterance) => `${utterance} `).join('');
   return LEGAL[role].test(text.replace(role === 'server' ? /ChangeCipherSpec |ApplicationData |WarningAlert /g : IGNORED, ''));
@@ -101,6 +106,19 @@ describe.each(['client', 'server'] as const)('D27: a %s', (role) => {
     if (SLOW) console.log(`${role}: ${words} words, ${connected} of them connect`);
   }, 3_600_000);
 
+  test('no message of the legal order may come twice, nor be left out', () => {
+    const legal = LEGAL_WORD[role];
+    legal.forEach((utterance, position) => {
+      const without = legal.toSpliced(position, 1);
+      expect([without, hear(role, without).state]).not.toEqual([without, 'connected']);
+      const twice = legal.toSpliced(position, 0, utterance);
+      const cookieLate = legal.toSpliced(position + 1, 0, 'HelloVerifyRequest');
+      if (utterance !== 'Finished') expect([cookieLate, hear(role, cookieLate).state]).not.toEqual([cookieLate, 'connected']);
+      // After the handshake it only counts as a repetition.
+      if (utterance !== 'Finished') expect([twice, hear(role, twice).state]).not.toEqual([twice, 'connected']);
+    });
+  });
+
   test('the failure of every short word is final', () => {
     const legal = role === 'client' ? 'ServerHello' : 'ClientHello';
     for (const first of alphabet) {
@@ -116,6 +134,5 @@ test('D27: the words that the other tests build on are legal', () => {
   const toClient: Utterance[] = ['ServerHello', 'Certificate', 'ServerKeyExchange', 'ServerHelloDone', 'ChangeCipherSpec', 'Finished'];
   expect(hear('client', toClient).state).toBe('connected');
   expect(hear('client', ['HelloVerifyRequest', ...toClient]).state).toBe('connected');
-  const toServer: Utterance[] = ['ClientHello', 'Certificate', 'ClientKeyExchange', 'CertificateVerify', 'ChangeCipherSpec', 'Finished'];
-  expect(hear('server', toServer).state).toBe('connected');
+  for (const role of ['client', 'server'] as const) expect(hear(role, LEGAL_WORD[role]).state).toBe('connected');
 });

@@ -190,9 +190,9 @@ for (const tool of ['openssl', 'gnutls'] as const) {
           endpoint.flush();
         });
 
-        // s_server says nothing when it quits.
-        const ending = role === 'client' ? test : test.skip;
-        ending('its close_notify is answered', async () => {
+        // s_server sends none when it quits.
+        if (role === 'server') return;
+        test('its close_notify is answered', async () => {
           const { endpoint, peer } = await meet(tool, role);
           await expectData(endpoint, peer, tool, role);
           peer.write('Q');
