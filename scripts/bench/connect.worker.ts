@@ -11,20 +11,19 @@ let before = process.cpuUsage();
 for (let i = 0; i < count + WARM_UP; i++) {
   if (i === WARM_UP) before = process.cpuUsage();
   const started = performance.now();
-  await connectOnce();
+  await connectOnce(i);
   if (i >= WARM_UP) times.push(performance.now() - started);
 }
 const { user, system } = process.cpuUsage(before);
 process.send!({ type: 'result', times, cpuMs: (user + system) / 1000 / count });
 setTimeout(() => process.exit(), 200);
 
-async function connectOnce(): Promise<void> {
+async function connectOnce(number: number): Promise<void> {
   const pc = new RTCPeerConnection({ certificates: [certificate] });
-  process.removeAllListeners('message');
   if (role === 'offerer') {
     const channel = pc.createDataChannel('x');
     const opened = new Promise((resolve) => (channel.onopen = resolve));
-    await connectToOtherProcess(pc, true);
+    await connectToOtherProcess(pc, true, number);
     await opened;
     const echoed = new Promise((resolve) => (channel.onmessage = resolve));
     channel.send('x');
@@ -35,7 +34,7 @@ async function connectOnce(): Promise<void> {
       channel.onmessage = ({ data }) => channel.send(data);
     };
     const closed = new Promise((resolve) => pc.addEventListener('remoteclose', resolve));
-    await connectToOtherProcess(pc, false);
+    await connectToOtherProcess(pc, false, number);
     await closed;
     pc.close();
   }

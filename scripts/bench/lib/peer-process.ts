@@ -30,26 +30,40 @@ export async function nextMessage<Message extends { type: string }>(peer: ChildP
   }
 }
 
-/** In a worker: a peer connection whose other end is in the other process. `offer` says who begins. */
-export async function connectToOtherProcess(pc: RTCPeerConnection, offers: boolean): Promise<void> {
-  const send = (message: object): void => void process.send!({ to: 'peer', ...message });
-  pc.onicecandidate = ({ candidate }) => send({ type: 'candidate', candidate: candidate?.toJSON() ?? null });
+interface Signal {
+  readonly connection: number;
+  readonly description?: RTCSessionDescriptionInit;
+  readonly candidate?: RTCIceCandidateInit | null;
+}
+
+/** Signals that came before their connection was there, and what to do with those that come later. */
+const waiting: Signal[] = [];
+const receivers = new Map<number, (signal: Signal) => void>();
+
+process.on('message', (signal: Signal) => {
+  const receive = receivers.get(signal.connection);
+  if (receive) receive(signal);
+  else waiting.push(signal);
+});
+
+/** In a worker: joins a peer connection to that with the same number in the other process. `offers` says who begins. */
+export async function connectToOtherProcess(pc: RTCPeerConnection, offers: boolean, connection: number = 0): Promise<void> {
+  const send = (signal: Omit<Signal, 'connection'>): void => void process.send!({ to: 'peer', connection, ...signal });
+  const describe = async (): Promise<void> => {
+    await pc.setLocalDescription();
+    send({ description: pc.localDescription!.toJSON() });
+  };
+  pc.onicecandidate = ({ candidate }) => send({ candidate: candidate?.toJSON() ?? null });
   const answered = new Promise<void>((resolve) => {
-    process.on('message', async (message: { type: string; description?: RTCSessionDescriptionInit; candidate?: RTCIceCandidateInit | null }) => {
-      if (message.type === 'candidate') await pc.addIceCandidate(message.candidate ?? undefined);
-      if (message.type !== 'description') return;
-      await pc.setRemoteDescription(message.description!);
-      if (!offers) {
-        await pc.setLocalDescription();
-        send({ type: 'description', description: { type: 'answer', sdp: pc.localDescription!.sdp } });
-      }
+    receivers.set(connection, async ({ description, candidate }) => {
+      if (candidate !== undefined) return await pc.addIceCandidate(candidate ?? undefined);
+      await pc.setRemoteDescription(description!);
+      if (!offers) await describe();
       resolve();
     });
   });
-  if (offers) {
-    await pc.setLocalDescription();
-    send({ type: 'description', description: { type: 'offer', sdp: pc.localDescription!.sdp } });
-  }
+  if (offers) await describe();
+  for (const signal of waiting.splice(0)) receivers.get(signal.connection)?.(signal);
   await answered;
 }
 
