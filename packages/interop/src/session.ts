@@ -1,4 +1,4 @@
-import { type RTCDataChannel, RTCPeerConnection, type TapRecord } from 'petrel';
+import { type MediaStreamTrack, type RTCDataChannel, RTCPeerConnection, type RTCTrackEvent, type TapRecord } from 'petrel';
 import type { BrowserPage } from './browser-page.ts';
 import type { ConnectOptions } from './page-peer.ts';
 
@@ -19,9 +19,7 @@ export class Session {
     pc.tap = (record) => void this.wire.push(record);
     pc.onconnectionstatechange = () => this.#note(`connection ${pc.connectionState}`);
     pc.ondatachannel = ({ channel }) => this.#watchChannel(channel);
-    pc.ontrack = ({ track }) => {
-      for (const name of ['mute', 'unmute', 'ended'] as const) track.addEventListener(name, () => this.#note(`${track.kind} ${name}`));
-    };
+    pc.addEventListener('track', (event) => this.#watchTrack((event as RTCTrackEvent).track));
   }
 
   /** Connects, in one exchange of descriptions with all candidates; resolves when the channel is open, or without one when the connection is there. */
@@ -64,6 +62,10 @@ export class Session {
     channel.binaryType = 'arraybuffer';
     for (const name of ['open', 'close', 'error'] as const) channel.addEventListener(name, () => this.#note(`channel ${name}`));
     if (channel.readyState === 'open') this.#note('channel open');
+  }
+
+  #watchTrack(track: MediaStreamTrack): void {
+    for (const name of ['mute', 'unmute', 'ended'] as const) track.addEventListener(name, () => this.#note(`${track.kind} ${name}`));
   }
 
   #watchTransports(): void {

@@ -50,14 +50,14 @@ for (const name of browsers)
         const packets = { video: 0, audio: 0 };
         let keyFrames = 0;
         const sinks = new Map<string, RtpSink>();
-        pc.addEventListener('track', ({ track }) => {
+        pc.ontrack = ({ track }) => {
           const sink = new RtpSink(track);
           sinks.set(track.kind, sink);
           sink.onpacket = (packet) => {
             packets[track.kind as 'video' | 'audio']++;
             if (track.kind === 'video' && startsVp8KeyFrame(packet)) keyFrames++;
           };
-        });
+        };
         await session.connect(offerer, { send: ['video', 'audio'] });
         await until(
           () => packets,
