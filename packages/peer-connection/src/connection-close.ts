@@ -48,6 +48,12 @@ function report(slots: PeerConnectionSlots, closed: Promise<CloseReport> | undef
   void closed.then(slots.resolveClosed);
 }
 
+/** The application waits for the report: its connections stay alive until it is there, whenever they are made. */
+export function awaitClose(slots: PeerConnectionSlots): void {
+  slots.closeIsAwaited = true;
+  for (const { driver } of slots.allTransports) driver.awaitClose();
+}
+
 /** Waits until everything was sent, then closes. */
 export async function shutDown(slots: PeerConnectionSlots, { drain = DEFAULT_DRAIN, ...options }: ShutdownOptions): Promise<void> {
   if (slots.isClosed) return;

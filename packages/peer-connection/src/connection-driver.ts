@@ -39,6 +39,8 @@ export class ConnectionDriver {
   #armedFor: Instant = NEVER;
   #flushScheduled = false;
   #closing: ShutdownSequencer | undefined;
+  #isAwaited = false;
+  #isReported = false;
   #closed: ((report: CloseReport) => void) | undefined;
   #released = false;
 
@@ -86,11 +88,17 @@ export class ConnectionDriver {
     const closed = new Promise<CloseReport>((resolve) => (this.#closed = resolve));
     this.#sendAll();
     this.#closing = new ShutdownSequencer(this.stack, options, this.#runtime.now());
-    for (const socket of [...this.#udpSockets.values(), ...this.#streams.values()]) socket.setReferenced(false);
+    this.#setReferenced(this.#isAwaited);
     this.#cancelTimer();
     this.#sendAll();
     this.#deliverClosingEvents();
     return closed;
+  }
+
+  /** Somebody waits for the report of {@link close}: until it is there, the closing connection keeps the process alive. It does not otherwise. */
+  awaitClose(): void {
+    this.#isAwaited = true;
+    if (this.#closing && !this.#isReported) this.#setReferenced(true);
   }
 
   /** The sockets and timers that are open, by name: empty once the connection is over. */
@@ -257,9 +265,17 @@ export class ConnectionDriver {
 
   #deliverClosingEvents(): void {
     for (let event = this.#closing!.pollEvent(); event; event = this.#closing!.pollEvent()) {
-      if (event.type === 'closed') this.#closed!(event.report);
-      else this.#release();
+      if (event.type === 'released') this.#release();
+      else {
+        this.#isReported = true;
+        this.#setReferenced(false);
+        this.#closed!(event.report);
+      }
     }
+  }
+
+  #setReferenced(referenced: boolean): void {
+    for (const socket of [...this.#udpSockets.values(), ...this.#streams.values()]) socket.setReferenced(referenced);
   }
 
   /** What the sequencer queued last has been handed to the sockets: they can go. */

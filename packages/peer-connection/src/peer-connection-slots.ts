@@ -67,9 +67,13 @@ export interface PeerConnectionSlots {
   readonly allTransports: Set<PeerTransport>;
   /** By id; a stream is one object for the life of the connection. */
   readonly remoteStreams: Map<string, MediaStream>;
+  /** For remote tracks whose description names no stream. */
+  readonly defaultStreamId: string;
   readonly usedSsrcs: Set<number>;
   /** Set by `setLocalDescription`, for setConfiguration. */
   hasSetLocalDescription: boolean;
+  /** Somebody asked for the report of the close: see `ConnectionDriver.awaitClose`. */
+  closeIsAwaited: boolean;
   tap: TapListener | undefined;
   readonly resolveGatheringComplete: () => void;
   readonly resolveClosed: (report: CloseReport) => void;

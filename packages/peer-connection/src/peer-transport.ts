@@ -52,6 +52,7 @@ export class PeerTransport {
       onEvent: (event) => onEvent(this, event),
     });
     this.driver.stack.tap = connection.tap;
+    if (connection.closeIsAwaited) this.driver.awaitClose();
     connection.allTransports.add(this);
   }
 

@@ -1,6 +1,6 @@
 /** RTCPeerConnection (W3C WebRTC §4.4, §5.1, §6.1): arguments are converted here, the algorithms are in jsep/ and beside this file. */
 import { type Configuration, type RTCConfiguration, toRTCConfiguration } from './configuration.ts';
-import { closeConnection, shutDown, type ShutdownOptions } from './connection-close.ts';
+import { awaitClose, closeConnection, shutDown, type ShutdownOptions } from './connection-close.ts';
 import type { RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionState, RTCSignalingState } from './connection-state.ts';
 import { createSlots, generateFor, setConfiguration } from './connection-setup.ts';
 import { checkChannelInit } from './data-channel-registry.ts';
@@ -342,12 +342,13 @@ export class RTCPeerConnection extends EventTarget {
   shutdown(...[options]: [options?: ShutdownOptions]): Promise<CloseReport> {
     return webidl.promised(() => {
       void shutDown(this.#slots, options ?? {});
-      return this.#closed;
+      return this.closed;
     });
   }
 
   /** Not in the W3C's API: how the connection ended. It never rejects, and is one promise for the life of the object. */
   get closed(): Promise<CloseReport> {
+    awaitClose(this.#slots);
     return this.#closed;
   }
 

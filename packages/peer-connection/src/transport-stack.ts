@@ -108,6 +108,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   tap: TapListener | undefined;
   readonly #configuration: TransportConfiguration;
   readonly #events = new Queue<StackEvent>();
+  #dtlsParameters: DtlsParameters | undefined;
   #dtls: DtlsConnection | undefined;
   #dtlsState: DtlsState = 'new';
   #sctp: SctpAssociation | undefined;
@@ -124,7 +125,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     this.media = new MediaStack({ crypto, timeOrigin });
   }
 
-  /** Undefined before the description has said who is client and who server. */
+  /** Undefined before the description has said who is client and who server, and for the client before there is a path. */
   get dtls(): DtlsConnection | undefined {
     return this.#dtls;
   }
@@ -145,17 +146,10 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   }
 
   /** The server listens at once, the client begins as soon as there is a path (RFC 8842 §5). Again with new fingerprints: only these change. */
-  startDtls({ role, fingerprints }: DtlsParameters, now: Instant): void {
-    if (this.#dtls !== undefined) return this.#dtls.setRemoteFingerprints(fingerprints);
-    const { crypto, certificate, srtpProfiles = DEFAULT_SRTP_PROFILES } = this.#configuration;
-    this.#dtls = new DtlsConnection({
-      role,
-      crypto,
-      certificate,
-      remoteFingerprints: fingerprints,
-      srtpProfiles: srtpProfiles.map((name) => PROTECTION_PROFILES[name].id),
-    });
-    if (role === 'server' || this.#hasPath()) this.#beginDtls(now);
+  startDtls(parameters: DtlsParameters, now: Instant): void {
+    this.#dtlsParameters = parameters;
+    this.#dtls?.setRemoteFingerprints(parameters.fingerprints);
+    this.#beginDtls(now);
     this.#drain(now);
   }
 
@@ -261,7 +255,8 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   }
 
   flushDtls(now: Instant): void {
-    if (this.#dtls === undefined) return;
+    // A server may hear the first flight before its own check has found a path: its answer waits for that.
+    if (this.#dtls === undefined || (this.#dtls.state === 'connecting' && this.ice.selectedPair === undefined)) return;
     for (let datagram = this.#dtls.pollTransmit(); datagram; datagram = this.#dtls.pollTransmit()) this.#sendDatagram(datagram, now);
   }
 
@@ -326,7 +321,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   #onIceEvent(event: IceEvent, now: Instant): void {
     this.#events.push({ layer: 'ice', event });
-    if (this.#dtls !== undefined && this.#dtlsState === 'new' && this.#hasPath()) this.#beginDtls(now);
+    this.#beginDtls(now);
   }
 
   #hasPath(): boolean {
@@ -334,8 +329,20 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   }
 
   #beginDtls(now: Instant): void {
-    if (this.#dtls!.state !== 'new') return;
-    this.#dtls!.start(now);
+    if (this.#dtls !== undefined || this.#dtlsParameters === undefined) return;
+    const { role, fingerprints } = this.#dtlsParameters;
+    if (role === 'client' && !this.#hasPath()) return;
+    const { crypto, certificate, srtpProfiles = DEFAULT_SRTP_PROFILES } = this.#configuration;
+    const { roundTripTime } = this.ice;
+    this.#dtls = new DtlsConnection({
+      role,
+      crypto,
+      certificate,
+      remoteFingerprints: fingerprints,
+      srtpProfiles: srtpProfiles.map((name) => PROTECTION_PROFILES[name].id),
+      ...(roundTripTime !== undefined && { initialTimeout: 1.5 * roundTripTime }), // RFC 9147 §5.8.2
+    });
+    this.#dtls.start(now);
     this.#setDtlsState('connecting');
   }
 
