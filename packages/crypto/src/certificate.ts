@@ -108,5 +108,11 @@ function toPem(label: string, der: Uint8Array): string {
 }
 
 function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  let binary: string;
+  try {
+    binary = atob(text);
+  } catch {
+    throw new TypeError('the PEM text is not base64');
+  }
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
