@@ -19,7 +19,8 @@ export function setDefaultRuntime(create: () => Runtime): void {
 }
 
 function runtimeOrDefault(runtime: Runtime | undefined): Runtime {
-  const found = runtime ?? defaultRuntime?.();
+  // Old code for browsers passes constraints as the second argument.
+  const found = typeof runtime?.queueTask === 'function' ? runtime : defaultRuntime?.();
   if (found === undefined) throw new TypeError('RTCPeerConnection: there is no runtime; pass one, or import it from petrel');
   return found;
 }

@@ -98,6 +98,9 @@ function outboundEntry(
     headerBytesSent: counters.headerBytesSent,
     retransmittedPacketsSent: counters.retransmittedPacketsSent,
     retransmittedBytesSent: counters.retransmittedBytesSent,
+    // Packets are neither paced nor marked for L4S.
+    totalPacketSendDelay: 0,
+    packetsSentWithEct1: 0,
     nackCount: counters.nackCount,
     ...(kind === 'video' ? { pliCount: counters.pliCount, firCount: counters.firCount, framesSent: counters.markersSent } : {}),
   };

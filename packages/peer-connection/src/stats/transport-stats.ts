@@ -74,6 +74,9 @@ function transportEntry(source: TransportStatsSource, time: StatsTime, certifica
     ...(dtls?.cipherSuite === undefined ? {} : { tlsVersion: DTLS_1_2, dtlsCipher: dtls.cipherSuite }),
     ...(srtpProfile === undefined ? {} : { srtpCipher: SRTP_NAMES[srtpProfile] }),
     selectedCandidatePairChanges: selectedPairChanges,
+    // Feedback of RFC 8888 is not used.
+    ccfbMessagesSent: 0,
+    ccfbMessagesReceived: 0,
   };
 }
 
