@@ -36,6 +36,7 @@ export function createTransceiver(connection: PeerConnectionSlots, options: Tran
     jsepMid: null,
     mid: null,
     addedByTrack: false,
+    trackAttached: false,
     createdByPendingDescription: false,
     associatedByPendingDescription: false,
     hasSent: false,

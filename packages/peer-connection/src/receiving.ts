@@ -61,7 +61,10 @@ export function configureReceiveStream(receiver: ReceiverSlots, announced: Annou
     ...announced,
     active: isReceiving,
   };
-  if (receiver.stream !== undefined) return receiver.stream.configure(settings);
+  if (receiver.stream !== undefined) {
+    if (!isReceiving) receiver.stream.setMuted(true);
+    return receiver.stream.configure(settings);
+  }
   const stream = transport.driver.input(({ media }) =>
     media.addReceiveStream({ ...settings, kind: receiver.kind, onPacket: source.deliver }),
   );

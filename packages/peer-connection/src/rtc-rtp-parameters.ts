@@ -123,7 +123,8 @@ const toRtcp = webidl.dictionary<RTCRtcpParameters>('RTCRtcpParameters', {
 });
 
 export const toSendParameters: webidl.Converter<RTCRtpSendParameters> = webidl.dictionary<RTCRtpSendParameters>('RTCRtpSendParameters', {
-  codecs: { convert: webidl.sequence(toCodecParameters), required: true },
+  // Absent codecs are a modification (and no TypeError) in browsers.
+  codecs: { convert: webidl.sequence(toCodecParameters), fallback: () => [] },
   encodings: { convert: webidl.sequence(toEncoding), required: true },
   headerExtensions: { convert: webidl.sequence(toHeaderExtension), required: true },
   rtcp: { convert: toRtcp, required: true },
@@ -158,7 +159,7 @@ export function validateSendEncodings(
 ): RTCRtpEncodingParameters[] {
   // 1. Rids: well-formed (RFC 8851 §10), all or none, no two the same.
   const rids = encodings.flatMap(({ rid }) => (rid === undefined ? [] : [rid]));
-  if (rids.some((rid) => !/^[\w-]{1,255}$/.test(rid))) throw new TypeError('a rid consists of letters, digits, - and _');
+  if (rids.some((rid) => !/^[A-Za-z0-9]{1,255}$/.test(rid))) throw new TypeError('a rid consists of letters and digits');
   if (rids.length > 0 && rids.length < encodings.length) throw new TypeError('either all encodings have a rid, or none has');
   if (encodings.length > 1 && rids.length === 0) throw new TypeError('several encodings need a rid each');
   if (new Set(rids).size < rids.length) throw new TypeError('two encodings have the same rid');

@@ -104,8 +104,8 @@ export class RTCRtpSender {
 
   getParameters(): RTCRtpSendParameters {
     const slots = this.#slots;
-    // 2. The same object for the rest of the task.
-    if (slots.lastReturnedParameters !== null) return slots.lastReturnedParameters;
+    // 2. The same for the rest of the task; a dictionary is the caller's to change.
+    if (slots.lastReturnedParameters !== null) return structuredClone(slots.lastReturnedParameters);
     // 3.
     const result: RTCRtpSendParameters = {
       transactionId: globalThis.crypto.randomUUID(),
@@ -119,7 +119,7 @@ export class RTCRtpSender {
     slots.connection.runtime.queueTask(() => {
       if (slots.lastReturnedParameters === result) slots.lastReturnedParameters = null;
     });
-    return result;
+    return structuredClone(result);
   }
 
   /** Sends another track, or none, without negotiation. Rejects with TypeError for a track of another kind, InvalidStateError when stopped. */

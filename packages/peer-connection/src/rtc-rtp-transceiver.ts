@@ -2,7 +2,7 @@
 import { exception } from './errors.ts';
 import { codecCapabilities, codecsMatch, isOnlyRepair, type RTCRtpCodec } from './jsep/codecs.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
-import type { MediaKind } from './media-stream-track.ts';
+import { endTrack, type MediaKind } from './media-stream-track.ts';
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
 import { stopReceiving } from './receiving.ts';
 import { type RTCRtpTransceiverDirection, toDirection, toRTCRtpCodec } from './rtc-rtp-parameters.ts';
@@ -31,8 +31,10 @@ export interface TransceiverSlots {
   /** "RtpTransceiver mid property" (RFC 8829 §3.4.1). */
   jsepMid: string | null;
   mid: string | null;
-  /** Whether addTrack made it or used it: then a rollback keeps it, and a remote offer may take it (RFC 8829 §5.10). */
+  /** Made by addTrack: a remote offer may take it (RFC 8829 §5.10). */
   addedByTrack: boolean;
+  /** addTrack made or used it: a rollback keeps it. */
+  trackAttached: boolean;
   /** What the pending description did, for rollback. */
   createdByPendingDescription: boolean;
   associatedByPendingDescription: boolean;
@@ -135,7 +137,7 @@ export function stopSendingAndReceiving(slots: TransceiverSlots): void {
   // 3. BYE for what was being sent. 4.
   stopSending(slots.sender);
   stopReceiving(slots.receiver);
-  // 5. The receiver's track ends now; its event comes in a task.
+  // 5. The receiver's track ends in a task.
   endReceiverTrack(slots);
   // 6. 7.
   slots.direction = 'inactive';
@@ -144,9 +146,7 @@ export function stopSendingAndReceiving(slots: TransceiverSlots): void {
 
 function endReceiverTrack({ receiver, connection }: TransceiverSlots): void {
   const { track } = receiver;
-  if (track.readyState === 'ended') return;
-  track.stop();
-  connection.runtime.queueTask(() => track.dispatchEvent(new Event('ended')));
+  connection.runtime.queueTask(() => endTrack(track));
 }
 
 /** "Stop the RTCRtpTransceiver" (§5.4). */

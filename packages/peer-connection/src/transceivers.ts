@@ -28,7 +28,7 @@ export function addTrack(connection: PeerConnectionSlots, track: MediaStreamTrac
     sender.track = track;
     sender.associatedMediaStreamIds = streamIds;
     reused.direction = toDirectionOf(true, receives(reused.direction));
-    reused.addedByTrack = true;
+    reused.trackAttached = true;
     connectTrack(sender);
     updateNegotiationNeeded(connection);
     return sender.object;
@@ -36,6 +36,7 @@ export function addTrack(connection: PeerConnectionSlots, track: MediaStreamTrac
   // 9.
   const transceiver = createTransceiver(connection, { kind, track, streamIds, encodings: [], direction: 'sendrecv' });
   transceiver.addedByTrack = true;
+  transceiver.trackAttached = true;
   connection.transceivers.push(transceiver);
   // 11.
   updateNegotiationNeeded(connection);

@@ -11,7 +11,6 @@ import type { PeerTransport } from './peer-transport.ts';
 import { dtlsTransportSlots, fireDtlsError } from './rtc-dtls-transport.ts';
 import { createRTCIceCandidate, RTCIceCandidate } from './rtc-ice-candidate.ts';
 import { createRTCIceCandidatePair, iceTransportSlots, type RTCIceGathererState } from './rtc-ice-transport.ts';
-import { receives } from './rtc-rtp-transceiver.ts';
 import { sctpTransportSlots } from './rtc-sctp-transport.ts';
 import type { StackEvent } from './transport-stack.ts';
 
@@ -229,9 +228,9 @@ function handleMediaEvent(transport: PeerTransport, event: MediaEvent): void {
     case 'mute': {
       const receiver = transport.receivers.get(event.stream);
       if (receiver === undefined) return;
-      // Only a track whose direction receives is unmuted (§5.1.5).
-      const isReceiving = receives(receiver.transceiver.currentDirection) || receiver.transceiver.receptive;
-      return setTrackMuted(receiver.track, event.type === 'mute' || !isReceiving);
+      // Only what is received is unmuted ([[Receptive]], §5.3); a later packet asks again.
+      if (event.type === 'unmute' && !receiver.transceiver.receptive) return void event.stream.setMuted(true);
+      return setTrackMuted(receiver.track, event.type === 'mute');
     }
     case 'key-frame-request': {
       const track = transport.senders.get(event.stream)?.track;

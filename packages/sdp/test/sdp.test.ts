@@ -153,7 +153,6 @@ describe('lines', () => {
     'fingerprint:sha-256',
     'setup:maybe',
     'sctp-port:65536',
-    'max-message-size:-1',
     'rtcp:x',
     'rtcp-mux:1',
     'sendrecv:x',
@@ -164,13 +163,18 @@ describe('lines', () => {
     expect(error.message).toContain(attribute.split(':')[0]);
   });
 
-  test.each(['candidate:nonsense', 'rid:1', 'simulcast:send', 'x-anything:at all', 'recvonly', 'candidate:1 1 udp 1 x 1 typ new'])(
-    'RFC 8839 §5.1, RFC 8851 §6.2, RFC 8853 §5.2: a=%s is kept',
-    (attribute) => {
-      const text = `${HEAD}${AUDIO}a=${attribute}\r\n`;
-      expect(serializeSessionDescription(parseSessionDescription(text))).toBe(text);
-    },
-  );
+  test.each([
+    'candidate:nonsense',
+    'rid:1',
+    'simulcast:send',
+    'max-message-size:-1',
+    'x-anything:at all',
+    'recvonly',
+    'candidate:1 1 udp 1 x 1 typ new',
+  ])('RFC 8839 §5.1, RFC 8851 §6.2, RFC 8853 §5.2: a=%s is kept', (attribute) => {
+    const text = `${HEAD}${AUDIO}a=${attribute}\r\n`;
+    expect(serializeSessionDescription(parseSessionDescription(text))).toBe(text);
+  });
 
   test('a description of more than 256 KiB, or 256 sections, is refused', () => {
     expect(syntaxError(HEAD + 'a=x:y\r\n'.repeat(40_000)).message).toContain('longer than');

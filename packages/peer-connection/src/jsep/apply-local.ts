@@ -50,8 +50,8 @@ function applyLocalSection(
   // 4. 5. 6.
   const direction = isRejected(section) ? 'inactive' : directionOf(description.session, section);
   transceiver.receptive = receives(direction);
-  receiver.receiveCodecs = receives(direction) ? codecsOf(section) : [];
   if (description.type === 'offer') return;
+  receiver.receiveCodecs = receives(direction) ? codecsOf(section) : [];
   // 7. An answer.
   const remote = (connection.pendingRemoteDescription ?? connection.currentRemoteDescription)?.section(transceiver.jsepMid!);
   pruneEncodings(sender, section, 'send');

@@ -1,10 +1,10 @@
 /** A remote description's media sections (W3C WebRTC §4.4.1.5, step 4.5.9 with remote true; RFC 8829 §5.10). */
 import type { MediaSection } from '@petrel/sdp';
-import type { PeerConnectionSlots } from '../peer-connection-slots.ts';
+import { localDescription, type PeerConnectionSlots } from '../peer-connection-slots.ts';
 import { receives, reverse, sends, stopTransceiver, type TransceiverSlots } from '../rtc-rtp-transceiver.ts';
 import { createTransceiver } from '../create-transceiver.ts';
 import { negotiate } from './apply-local.ts';
-import { codecsToAnswer, commonCodecs } from './codec-negotiation.ts';
+import { commonCodecs } from './codec-negotiation.ts';
 import { type Description, directionOf, isData, isRejected, midOf } from './description.ts';
 import { processRemoteTracks, streamIdsOf, type TrackChanges } from './remote-tracks.ts';
 import { proposedEncodings, pruneEncodings } from './simulcast.ts';
@@ -68,17 +68,19 @@ function applyRemoteSection(
   // 7. - 9. As this side sees it.
   const direction = isRejected(section) ? 'inactive' : reverse(directionOf(description.session, section));
   if (!transceiver.stopped) {
-    processRemoteTracks(transceiver, direction, receives(direction) ? streamIdsOf(section) : [], changes);
+    processRemoteTracks(transceiver, direction, receives(direction) ? streamIdsOf(connection, section) : [], changes);
     // 10. 11.
     if (isAnswer) {
-      const local = (connection.pendingLocalDescription ?? connection.currentLocalDescription)?.section(mid);
+      const local = localDescription(connection)?.section(mid);
       if (local !== undefined && !isRejected(section)) {
         negotiate(transceiver, local, section);
-        receiver.receiveCodecs = receives(direction) ? commonCodecs(local, section) : [];
+        // What this side is prepared to receive is what its own description says.
+        const isPrepared = receives(directionOf(localDescription(connection)!.session, local));
+        receiver.receiveCodecs = isPrepared ? commonCodecs(local, section) : [];
       }
       transceiver.currentDirection = direction;
       if (sends(direction)) transceiver.hasSent = true;
-    } else receiver.receiveCodecs = receives(direction) ? codecsToAnswer(transceiver, section) : [];
+    }
   }
   // 12.
   if (isRejected(section) && !transceiver.stopped) stopTransceiver(transceiver);

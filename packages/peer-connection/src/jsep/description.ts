@@ -78,17 +78,24 @@ export class Description {
   }
 
   #append(index: number, attribute: Attribute): void {
-    const media = this.media.map((section, at) =>
-      at === index ? { ...section, attributes: [...section.attributes, attribute] } : section,
-    );
-    this.#session = { ...this.#session, media };
+    const before = this.media[index]!;
+    const after = { ...before, attributes: [...before.attributes, attribute] };
+    giveMid(after, midOf(before, index));
+    this.#session = { ...this.#session, media: this.media.with(index, after) };
     this.#object = undefined;
   }
 }
 
 /** The mid; a peer that knows no `a=mid` has sections told apart by their index (RFC 8829 §5.10). */
 export function midOf(section: MediaSection, index: number): string {
-  return read(section, MID) ?? `section-${index}`;
+  return read(section, MID) ?? givenMids.get(section) ?? `section-${index}`;
+}
+
+/** For sections without `a=mid` that answer one with a name. */
+const givenMids = new WeakMap<MediaSection, string>();
+
+export function giveMid(section: MediaSection, mid: string): void {
+  givenMids.set(section, mid);
 }
 
 export function isRejected(section: MediaSection): boolean {

@@ -1,7 +1,8 @@
 /** Remote tracks and their streams (W3C WebRTC §5.1.5). The lists are carried out, and events fired, when the description is set. */
-import { MSID, type MediaSection, readAll } from '@petrel/sdp';
+import { type MediaSection, MSID, readAll, SSRC } from '@petrel/sdp';
 import { createRemoteStream, type MediaStream } from '../media-stream.ts';
 import type { MediaStreamTrack } from '../media-stream-track.ts';
+import type { PeerConnectionSlots } from '../peer-connection-slots.ts';
 import type { ReceiverSlots } from '../rtc-rtp-receiver.ts';
 import { type Direction, receives, type TransceiverSlots } from '../rtc-rtp-transceiver.ts';
 
@@ -12,7 +13,7 @@ export interface StreamChange {
 
 /** What is to happen once all states are set. */
 export interface TrackChanges {
-  readonly muteTracks: MediaStreamTrack[];
+  readonly muteTracks: ReceiverSlots[];
   readonly addList: StreamChange[];
   readonly removeList: StreamChange[];
   readonly trackEvents: TransceiverSlots[];
@@ -42,8 +43,8 @@ export function processRemoteTracks(
 }
 
 /** "Process the removal of a remote track" */
-export function removeRemoteTrack({ receiver }: TransceiverSlots, muteTracks: MediaStreamTrack[]): void {
-  if (!receiver.track.muted) muteTracks.push(receiver.track);
+export function removeRemoteTrack({ receiver }: TransceiverSlots, muteTracks: ReceiverSlots[]): void {
+  if (!receiver.track.muted) muteTracks.push(receiver);
 }
 
 /** "Set the associated remote streams" */
@@ -67,8 +68,19 @@ export function setAssociatedStreams(
   receiver.associatedRemoteMediaStreams = streams;
 }
 
-/** The stream ids of `a=msid`, without the dash that stands for none (RFC 8830 §2). */
-export function streamIdsOf(section: MediaSection): string[] {
+/**
+ * The stream ids of `a=msid`, without the dash that stands for none (RFC 8830 §2). Peers that do not have it may say it with `a=ssrc`
+ * (RFC 5576); those that say nothing have one stream for everything (RFC 8829 §5.10).
+ */
+export function streamIdsOf(connection: PeerConnectionSlots, section: MediaSection): string[] {
   const ids = readAll(section, MSID).map(({ stream }) => stream);
+  if (ids.length === 0) ids.push(...sourceStreamIds(section));
+  if (ids.length === 0) ids.push(connection.defaultStreamId);
   return [...new Set(ids)].filter((id) => id !== '-');
+}
+
+function sourceStreamIds(section: MediaSection): string[] {
+  return readAll(section, SSRC).flatMap(({ attribute, value }) =>
+    attribute === 'msid' && value !== undefined ? value.split(' ').slice(0, 1) : [],
+  );
 }

@@ -9,7 +9,7 @@ export function rollBack(connection: PeerConnectionSlots, changes: TrackChanges)
   connection.sctp = connection.lastStableStateSctp;
   for (const transceiver of connection.transceivers) restore(transceiver, isRemote, changes);
   connection.transceivers = connection.transceivers.filter((transceiver) => {
-    if (!transceiver.createdByPendingDescription || transceiver.addedByTrack) {
+    if (!transceiver.createdByPendingDescription || transceiver.trackAttached) {
       transceiver.createdByPendingDescription = false;
       return true;
     }

@@ -3,6 +3,7 @@ import { RTCTrackEvent } from '../events.ts';
 import { addTrackToStream, removeTrackFromStream } from '../media-stream.ts';
 import { setTrackMuted } from '../media-stream-track.ts';
 import type { PeerConnectionSlots } from '../peer-connection-slots.ts';
+import type { TransceiverSlots } from '../rtc-rtp-transceiver.ts';
 import type { RTCSdpType } from '../rtc-session-description.ts';
 import { releaseEarlyCandidates, updateAggregateStates } from '../transport-events.ts';
 import { applyLocalSections } from './apply-local.ts';
@@ -117,7 +118,11 @@ function finish(connection: PeerConnectionSlots, description: Description | unde
   // 4.5.13
   if (connection.signalingState !== stateBefore) connection.object.dispatchEvent(new Event('signalingstatechange'));
   // 4.5.15 - 4.5.18
-  for (const track of changes.muteTracks) setTrackMuted(track, true);
+  for (const { track, stream } of changes.muteTracks) {
+    setTrackMuted(track, true);
+    // So that the next packet unmutes it again.
+    stream?.setMuted(true);
+  }
   for (const { stream, track } of changes.removeList) removeTrackFromStream(stream, track);
   for (const { stream, track } of changes.addList) addTrackToStream(stream, track);
   for (const transceiver of changes.trackEvents) {
@@ -132,13 +137,19 @@ function finish(connection: PeerConnectionSlots, description: Description | unde
 
 function removeStoppedTransceivers(connection: PeerConnectionSlots): void {
   const descriptions = [connection.currentLocalDescription, connection.currentRemoteDescription];
-  connection.transceivers = connection.transceivers.filter(({ stopped, jsepMid }) => {
-    if (!stopped || jsepMid === null) return true;
-    return !descriptions.some((description) => {
+  const isRejectedNow = ({ stopped, jsepMid }: TransceiverSlots): boolean =>
+    stopped &&
+    jsepMid !== null &&
+    descriptions.some((description) => {
       const section = description?.section(jsepMid);
       return section !== undefined && isRejected(section);
     });
-  });
+  for (const transceiver of connection.transceivers.filter(isRejectedNow)) {
+    connection.transceivers.splice(connection.transceivers.indexOf(transceiver), 1);
+    // RFC 8829 §5.9: it is no longer associated with the section.
+    transceiver.jsepMid = null;
+    transceiver.mid = null;
+  }
 }
 
 /** An encoding cannot ask for a codec that was not negotiated. */

@@ -2,7 +2,9 @@
 import {
   has,
   type MediaSection,
+  MID,
   parseSessionDescription,
+  read,
   readAll,
   RTCP_MUX,
   SdpSyntaxError,
@@ -13,7 +15,7 @@ import { exception, RTCError } from '../errors.ts';
 import { localDescription, type PeerConnectionSlots } from '../peer-connection-slots.ts';
 import type { RTCSdpType } from '../rtc-session-description.ts';
 import { hasMedia, codecsOf } from './codec-negotiation.ts';
-import { bundleGroups, type Description, isBundleOnly, isData, isRejected, midOf, transportAttributes } from './description.ts';
+import { bundleGroups, type Description, giveMid, isBundleOnly, isData, isRejected, midOf, transportAttributes } from './description.ts';
 
 /** RFC 8829 §3.2, figure 3. @throws InvalidStateError */
 export function checkState({ signalingState }: PeerConnectionSlots, type: RTCSdpType, remote: boolean): void {
@@ -46,6 +48,7 @@ export function parseDescription(sdp: string): SessionDescription {
 
 /** A remote description. @throws InvalidAccessError */
 export function checkRemote(connection: PeerConnectionSlots, type: Exclude<RTCSdpType, 'rollback'>, session: SessionDescription): void {
+  nameSections(connection, type, session);
   checkMids(session);
   checkGroups(session);
   if (type === 'offer') checkOfferedSections(connection, session);
@@ -54,6 +57,16 @@ export function checkRemote(connection: PeerConnectionSlots, type: Exclude<RTCSd
     if (isRejected(section)) continue;
     if (!isData(section) && !has(section, RTCP_MUX)) throw invalid(`section ${index} does not multiplex RTCP (a=rtcp-mux)`);
     if (needsTransport(session, section, index)) checkTransport(session, section, index, type);
+  }
+}
+
+/** Sections that have no `a=mid` go by their place (RFC 8829 §5.8.2). */
+function nameSections(connection: PeerConnectionSlots, type: RTCSdpType, session: SessionDescription): void {
+  const known =
+    type === 'offer' ? (connection.currentRemoteDescription ?? connection.currentLocalDescription) : localDescription(connection);
+  for (const [index, section] of session.media.entries()) {
+    const counterpart = known?.media[index];
+    if (counterpart !== undefined && read(section, MID) === undefined) giveMid(section, midOf(counterpart, index));
   }
 }
 

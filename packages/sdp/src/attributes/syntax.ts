@@ -2,22 +2,11 @@ import { flag } from './attribute.ts';
 import { EXTMAP, EXTMAP_ALLOW_MIXED, FMTP, MAXPTIME, PTIME, RTCP_FEEDBACK, RTPMAP } from './codecs.ts';
 import { BUNDLE_ONLY, DIRECTIONS, GROUP, MID, MSID } from './identification.ts';
 import { RTCP, RTCP_MUX, RTCP_MUX_ONLY, RTCP_REDUCED_SIZE, SSRC, SSRC_GROUP } from './sources.ts';
-import {
-  END_OF_CANDIDATES,
-  FINGERPRINT,
-  ICE_LITE,
-  ICE_OPTIONS,
-  ICE_PWD,
-  ICE_UFRAG,
-  MAX_MESSAGE_SIZE,
-  SCTP_PORT,
-  SETUP,
-  TLS_ID,
-} from './transport.ts';
+import { END_OF_CANDIDATES, FINGERPRINT, ICE_LITE, ICE_OPTIONS, ICE_PWD, ICE_UFRAG, SCTP_PORT, SETUP, TLS_ID } from './transport.ts';
 
 /**
  * What the parser checks (RFC 8829 §5.8.1, §5.8.2). A malformed `a=candidate` is no syntax error: RFC 8839 §5.1 wants unknown forms
- * ignored; the same holds for `a=rid` and `a=simulcast` (RFC 8851 §6.2, RFC 8853 §5.2).
+ * ignored; the same holds for `a=rid` and `a=simulcast` (RFC 8851 §6.2, RFC 8853 §5.2), and a malformed `a=max-message-size` is as good as none.
  */
 const CHECKED: readonly { readonly name: string; parse(value: string | undefined): unknown }[] = [
   MID,
@@ -46,7 +35,6 @@ const CHECKED: readonly { readonly name: string; parse(value: string | undefined
   SETUP,
   TLS_ID,
   SCTP_PORT,
-  MAX_MESSAGE_SIZE,
   ...DIRECTIONS.map(flag),
 ];
 
