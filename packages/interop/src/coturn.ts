@@ -1,4 +1,4 @@
-/** A TURN server of its own for a test: coturn on loopback, with a configuration and a certificate made for it. */
+/** A TURN server of its own for a test: coturn on this machine, with a configuration and a certificate made for it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -7,13 +7,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface CoturnOptions {
+  /** Where it listens and relays; 127.0.0.1 unless given. */
+  readonly address?: string;
   /** Seconds; coturn's default is 600. */
   readonly staleNonce?: number;
   /** Seconds; the longest lifetime that is granted. */
   readonly maxLifetime?: number;
   /** Allocations for a user. */
   readonly quota?: number;
-  /** PEM in place of the self-signed certificate for `turn.example` and 127.0.0.1. */
+  /** PEM in place of the self-signed certificate for `turn.example` and the address. */
   readonly certificate?: { readonly key: string; readonly certificate: string };
 }
 
@@ -22,10 +24,11 @@ export const COTURN_CREDENTIALS = { username: 'alice', credential: 'correct hors
 /**
  * @example
  * const coturn = await Coturn.start('/usr/bin/turnserver');
- * new RTCPeerConnection({ iceServers: [{ urls: `turn:127.0.0.1:${coturn.port}`, ...COTURN_CREDENTIALS }], iceTransportPolicy: 'relay' });
+ * new RTCPeerConnection({ iceServers: [{ urls: `turn:${coturn.address}:${coturn.port}`, ...COTURN_CREDENTIALS }], iceTransportPolicy: 'relay' });
  * await coturn.stop();
  */
 export class Coturn {
+  readonly address: string;
   /** For UDP and TCP. */
   readonly port: number;
   readonly tlsPort: number;
@@ -35,7 +38,8 @@ export class Coturn {
   readonly #directory: string;
   #log = '';
 
-  private constructor(process: ChildProcess, directory: string, ports: { port: number; tlsPort: number }, certificate: string) {
+  private constructor(process: ChildProcess, directory: string, ports: Ports, certificate: string) {
+    this.address = ports.address;
     this.#process = process;
     this.#directory = directory;
     this.port = ports.port;
@@ -48,10 +52,11 @@ export class Coturn {
   /** @param path of `turnserver` */
   static async start(path: string, options: CoturnOptions = {}): Promise<Coturn> {
     const directory = mkdtempSync(join(tmpdir(), 'petrel-coturn-'));
-    const { key, certificate } = options.certificate ?? selfSigned(directory);
+    const address = options.address ?? '127.0.0.1';
+    const { key, certificate } = options.certificate ?? selfSigned(directory, address);
     writeFileSync(join(directory, 'key.pem'), key);
     writeFileSync(join(directory, 'certificate.pem'), certificate);
-    const ports = { port: await freePort(), tlsPort: await freePort() };
+    const ports = { address, port: await freePort(address), tlsPort: await freePort(address) };
     writeFileSync(join(directory, 'turnserver.conf'), configuration(directory, ports, options));
     const child = spawn(path, ['-c', join(directory, 'turnserver.conf')], { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory });
     const coturn = new Coturn(child, directory, ports, certificate);
@@ -87,7 +92,7 @@ export class Coturn {
     for (let attempt = 0; attempt < 250; attempt++) {
       if (this.#process.exitCode !== null) break;
       const open = await new Promise<boolean>((resolve) => {
-        const socket = connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
+        const socket = connect(port, this.address, () => resolve(true)).once('error', () => resolve(false));
         socket.once('connect', () => socket.destroy());
       });
       if (open) return;
@@ -97,11 +102,17 @@ export class Coturn {
   }
 }
 
-function configuration(directory: string, { port, tlsPort }: { port: number; tlsPort: number }, options: CoturnOptions): string {
+interface Ports {
+  readonly address: string;
+  readonly port: number;
+  readonly tlsPort: number;
+}
+
+function configuration(directory: string, { address, port, tlsPort }: Ports, options: CoturnOptions): string {
   const { username, credential } = COTURN_CREDENTIALS;
   return [
-    'listening-ip=127.0.0.1',
-    'relay-ip=127.0.0.1',
+    `listening-ip=${address}`,
+    `relay-ip=${address}`,
     `listening-port=${port}`,
     `tls-listening-port=${tlsPort}`,
     'allow-loopback-peers',
@@ -124,18 +135,18 @@ function configuration(directory: string, { port, tlsPort }: { port: number; tls
   ].join('\n');
 }
 
-function selfSigned(directory: string): { key: string; certificate: string } {
+function selfSigned(directory: string, address: string): { key: string; certificate: string } {
   const [key, certificate] = [join(directory, 'new-key.pem'), join(directory, 'new-certificate.pem')];
   const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  const subject = ['-subj', '/CN=turn.example', '-addext', 'subjectAltName=DNS:turn.example,IP:127.0.0.1'];
+  const subject = ['-subj', '/CN=turn.example', '-addext', `subjectAltName=DNS:turn.example,IP:${address}`];
   execFileSync('openssl', [...kind, '-keyout', key, '-out', certificate, ...subject], { stdio: 'ignore' });
   return { key: readFileSync(key, 'utf8'), certificate: readFileSync(certificate, 'utf8') };
 }
 
-function freePort(): Promise<number> {
+function freePort(address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(0, address, () => {
       const { port } = server.address() as { port: number };
       server.close(() => resolve(port));
     });

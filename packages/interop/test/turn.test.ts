@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { generateCertificate } from '@petrel/crypto';
-import { NodeRuntime } from '@petrel/node-runtime';
-import type { TimerHandle, UdpSocket } from '@petrel/peer-connection';
+import { type ConnectOptions, NodeRuntime } from '@petrel/node-runtime';
+import { RTCPeerConnection, type StreamHandler, type StreamSocket, type TimerHandle, type UdpSocket } from '@petrel/peer-connection';
 import { TurnClient, type TurnClientOptions, type TurnEvent } from '@petrel/turn';
 import { Coturn, COTURN_CREDENTIALS } from '../src/coturn.ts';
 import { describeWith } from './describe-with.ts';
@@ -103,6 +103,21 @@ class Relay {
   }
 }
 
+/** Trusts one certificate authority more than Node does. */
+class TrustingRuntime extends NodeRuntime {
+  readonly #authority: string;
+
+  constructor(authority: string) {
+    super();
+    this.#authority = authority;
+  }
+
+  override connectStream(options: ConnectOptions, handler: StreamHandler): Promise<StreamSocket> {
+    const { tls } = options;
+    return super.connectStream(tls ? { ...options, tls: { ...tls, certificateAuthorities: [this.#authority] } } : options, handler);
+  }
+}
+
 describeWith('coturn', 'coturn', (turnserver) => {
   let coturn: Coturn;
   const servers: Coturn[] = [];
@@ -142,6 +157,46 @@ describeWith('coturn', 'coturn', (turnserver) => {
       expect(relay.turn.discards.toJSON()).toEqual({});
       await coturn.logged(/refreshed, realm=<example.org>, username=<alice>, lifetime=0/);
     }, 20_000);
+
+  for (const transport of ['udp', 'tcp', 'tls'] as const)
+    test(`T01: a relay-only call over ${transport}: connects, carries data both ways, and releases its allocations on close`, async () => {
+      // A browser has no candidates on loopback; on a machine with nothing else it would have to do.
+      const own = new NodeRuntime().networkInterfaces().find(({ family, internal, linkLocal }) => family === 4 && !internal && !linkLocal);
+      const server = await start({ address: own?.address ?? LOOPBACK });
+      const [scheme, port] = transport === 'tls' ? ['turns', server.tlsPort] : ['turn', server.port];
+      const urls = `${scheme}:${server.address}:${port}?transport=${transport === 'udp' ? 'udp' : 'tcp'}`;
+      const configuration = { iceServers: [{ urls, ...COTURN_CREDENTIALS }], iceTransportPolicy: 'relay' as const };
+      const runtimes = [new TrustingRuntime(server.certificate), new TrustingRuntime(server.certificate)] as const;
+      const [a, b] = [new RTCPeerConnection(configuration, runtimes[0]), new RTCPeerConnection(configuration, runtimes[1])];
+      b.ondatachannel = ({ channel }) => {
+        channel.onmessage = ({ data }) => channel.send(data);
+      };
+      const channel = a.createDataChannel('relayed');
+      const received: unknown[] = [];
+      const done = new Promise<void>((resolve) => {
+        channel.onmessage = ({ data }) => received.push(data) === 200 && resolve();
+      });
+      channel.onopen = () => {
+        for (let i = 0; i < 200; i++) channel.send(`${i} ${'x'.repeat(i * 10)}`);
+      };
+      for (const [from, to] of [
+        [a, b],
+        [b, a],
+      ] as const) {
+        await from.setLocalDescription();
+        await from.iceGatheringComplete;
+        expect(from.localDescription?.sdp.match(/^a=candidate:.*typ (?!relay)/m)).toBeNull();
+        await to.setRemoteDescription(from.localDescription!);
+      }
+      await done;
+      expect(received.map((data) => String(data).split(' ')[0])).toEqual(Array.from({ length: 200 }, (_, i) => String(i)));
+      a.close();
+      b.close();
+      await Promise.all([a.closed, b.closed]);
+      await server.logged(/(?:lifetime=0[\s\S]*){2}/);
+      // The goodbyes linger in the background.
+      while (runtimes.some((runtime) => runtime.openHandles().length > 0)) await new Promise((resolve) => setTimeout(resolve, 50));
+    }, 30_000);
 
   test('T03, T05: 438 from a nonce that has gone stale is answered; refreshes keep a short allocation alive', async () => {
     const server = await start({ staleNonce: 1, maxLifetime: 4 });
