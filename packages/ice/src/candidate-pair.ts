@@ -27,6 +27,8 @@ export class CandidatePair {
   nominated: boolean = false;
   /** Controlling: the check that nominates is on its way. */
   nominating: boolean = false;
+  /** Controlled: the peer has checked this pair without nominating it, so that a nomination of it means just this pair. */
+  checkedPlainly: boolean = false;
   /** Controlled: USE-CANDIDATE came before the pair was valid (RFC 8445 §7.3.1.5). */
   nominateWhenValid: boolean = false;
 

@@ -383,7 +383,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   #receiveFrom(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
     if (!isStunMessage(data)) return isPayload(data) ? this.#receivePayload(base, data, address, port, now) : this.#drop('not-stun');
     if (this.#options.transportPolicy === 'relay' && base.kind !== 'relay') return this.#drop('policy');
-    if (this.#state === 'closed' || this.#session.outcome !== undefined) return this.#drop('ended');
+    if (this.#state === 'closed' || this.#liveSessions().length === 0) return this.#drop('ended');
     this.#receiveStun(base, data, { address, port }, now);
     this.#update(now);
     return undefined;
@@ -417,7 +417,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
       if (message.method !== 'binding') return undefined;
       if (message.class === 'indication') return 'unprotected'; // a keep-alive of RFC 5245; it says nothing
       if (message.class === 'request') return (session = this.#sessionOfRequest(message))?.localKey;
-      session = this.#sessions().find(({ sent }) => sent.find(message.transactionId) !== undefined);
+      session = this.#liveSessions().find(({ sent }) => sent.find(message.transactionId) !== undefined);
       check = session?.sent.find(message.transactionId);
       return session?.remoteKey;
     };
@@ -460,12 +460,17 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   #sessionOfRequest({ attributes }: StunMessage): IceSession | undefined {
     const names = splitUsername(attributes.username);
     if (names === undefined) return undefined;
-    const sessions = this.#sessions().filter(({ local }) => local.usernameFragment === names.own);
+    const sessions = this.#liveSessions().filter(({ local }) => local.usernameFragment === names.own);
     return sessions.find(({ remote }) => remote?.usernameFragment === names.peers) ?? sessions[0];
   }
 
   #sessions(): IceSession[] {
     return this.#previous === undefined ? [this.#session] : [this.#session, this.#previous];
+  }
+
+  /** Those that have not ended: the others answer no checks, so that the peer notices. */
+  #liveSessions(): IceSession[] {
+    return this.#sessions().filter(({ outcome }) => outcome === undefined);
   }
 
   #drop(reason: IceDiscard): undefined {

@@ -81,10 +81,10 @@ export function bestValidPair(pairs: readonly CandidatePair[], now: Instant): Ca
 }
 
 /**
- * Whether a nomination by the peer replaces the selected pair. An aggressive peer nominates whatever works, and the best of it counts; one that
- * nominates a lesser pair later does so because the selected one has stopped working, at least in its direction.
+ * Whether a nomination by the peer replaces the selected pair. A peer that has checked the pair before without nominating it means it. An aggressive
+ * one nominates whatever works, and the best of it counts, unless nothing comes over the selected one any more.
  */
 export function replacesSelection(nominated: CandidatePair, selected: CandidatePair | undefined, now: Instant): boolean {
   if (selected === undefined || selected === nominated || !selected.hasConsent(now)) return true;
-  return nominated.priority > selected.priority || now - selected.lastHeardAt > NOMINATION_SILENCE;
+  return nominated.checkedPlainly || nominated.priority > selected.priority || now - selected.lastHeardAt > NOMINATION_SILENCE;
 }

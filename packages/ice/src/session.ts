@@ -191,7 +191,8 @@ export class IceSession {
     pair.authenticated = true;
     pair.remote.proven = true;
     if (this.#context.lite) return this.#acceptAsLite(pair, useCandidate === true, now);
-    if (useCandidate === true && this.#context.role === 'controlled') this.#onNomination(pair, now);
+    if (useCandidate === undefined) pair.checkedPlainly = true;
+    else if (this.#context.role === 'controlled') this.#onNomination(pair, now);
     // RFC 8445 §7.3.1.4. A pair that works is left alone: no check answers a check for ever.
     if (pair.state === 'waiting' || pair.state === 'frozen' || pair.state === 'failed') this.list.trigger(pair);
     else if (pair.state === 'in-progress' && now - pair.lastCheckAt >= this.#context.pacing) this.list.trigger(pair);

@@ -15,15 +15,16 @@ function isPayload({ data }: Packet): boolean {
   return data[0] === 0x7e;
 }
 
+const NOTHING: (packet: Packet) => boolean = () => false;
+const EVERYTHING: (packet: Packet) => boolean = () => true;
+
 /** A connected pair whose link can be cut: `outage` says which packets are lost. */
 function cuttable(seed = 1): { network: Network; a: Peer; b: Peer; cut(lost?: (packet: Packet) => boolean): void } {
-  let outage: (packet: Packet) => boolean = () => false;
+  let outage = NOTHING;
   const network = new Network({ seed, filter: (packet) => !outage(packet) });
   const pair = connectedPair({ network, seed });
-  return { ...pair, cut: (lost = () => false) => void (outage = lost) };
+  return { ...pair, cut: (lost = NOTHING) => void (outage = lost) };
 }
-
-const EVERYTHING = (): boolean => true;
 
 /** Waits until a's pair has just been confirmed, so that a test knows when its consent expires. */
 function untilConfirmed({ network, a }: { network: Network; a: Peer }): number {
@@ -156,18 +157,19 @@ describe('I08, RFC 7675 §5.1: no response for 30 s', () => {
   });
 });
 
-describe('I10, RFC 7675 §5.2: revocation', () => {
-  function answerNextCheck(pair: { network: Network; a: Peer; b: Peer }, password: string | undefined): void {
-    const { network, a } = pair;
-    network.packets.length = 0;
-    network.clock.runUntil(() => network.packets.some((packet) => isRequest(packet) && packet.from.port === A.port));
-    const { message } = parseStunMessage(network.packets.find((packet) => isRequest(packet) && packet.from.port === A.port)!.data, {
-      keyFor: () => 'unprotected',
-    });
-    const response = { ...message!, class: 'error', attributes: { errorCode: { code: 403, reason: 'Forbidden' } } } as const;
-    a.receive(1, encodeStunMessage(response, password === undefined ? {} : { key: shortTermKey(crypto, password), fingerprint: true }), B);
-  }
+/** Answers a's next check with a 403, protected by this password or not at all. */
+function answerNextCheck(pair: { network: Network; a: Peer; b: Peer }, password: string | undefined): void {
+  const { network, a } = pair;
+  network.packets.length = 0;
+  network.clock.runUntil(() => network.packets.some((packet) => isRequest(packet) && packet.from.port === A.port));
+  const { message } = parseStunMessage(network.packets.find((packet) => isRequest(packet) && packet.from.port === A.port)!.data, {
+    keyFor: () => 'unprotected',
+  });
+  const response = { ...message!, class: 'error', attributes: { errorCode: { code: 403, reason: 'Forbidden' } } } as const;
+  a.receive(1, encodeStunMessage(response, password === undefined ? {} : { key: shortTermKey(crypto, password), fingerprint: true }), B);
+}
 
+describe('I10, RFC 7675 §5.2: revocation', () => {
   test('an authenticated 403 ends it at once', () => {
     const pair = connectedPair();
     answerNextCheck(pair, pair.b.agent.localParameters.password);
