@@ -248,7 +248,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     const cookie = this.#handshake.takeCookieEcho();
     if (cookie !== undefined) builder.addChunk(CHUNK_TYPE.cookieEcho, 0, cookie);
     this.#addControl();
-    if (sackDue === 'now' || (sackDue === 'delayed' && isDataReady)) tcb.peer!.receiver.addSack(builder);
+    if (sackDue !== 'no') tcb.peer!.receiver.addSack(builder);
     if (isDataReady) {
       tcb.sender.addTo(builder, now);
       this.#sendStreamReset(now);
@@ -331,8 +331,8 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
         tcb.events.push({ type: 'outgoing-streams-reset', streamIds, performed });
       },
       onIncomingReset: (streamIds) => {
-        receiver.resetStreams(streamIds);
         tcb.events.push({ type: 'incoming-streams-reset', streamIds });
+        receiver.resetStreams(streamIds);
       },
       onDeferred: (lastTsn, streamIds) => receiver.deferReset(lastTsn, streamIds),
     });
@@ -463,6 +463,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
       return false;
     }
     const outcome = peer.receiver.onData(bytes, flags, start, end);
+    if (outcome === 'accepted' && peer.streamReset.awaitsRepetition) peer.streamReset.onData(readUint16(bytes, start + 4));
     if (outcome === 'no-user-data')
       tcb.abortWith(encodeCause(CAUSE.noUserData, bytes.slice(start, start + 4)), CAUSE.noUserData, 'a DATA chunk without user data');
     else if (outcome === 'invalid-stream')

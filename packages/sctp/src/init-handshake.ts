@@ -30,6 +30,7 @@ export class InitHandshake {
   readonly #actions: InitHandshakeActions;
   readonly #cookies: CookieJar;
   #attempts = 0;
+  #initSentAt: Instant = 0;
   #cookieEcho: Uint8Array | undefined;
   #cookieEchoDue = false;
 
@@ -96,6 +97,7 @@ export class InitHandshake {
     if (init.cookie === undefined) return this.#refuse('no-cookie');
     this.#actions.adopt(this.#contents(tcb.localTag, tcb.localInitialTsn, init));
     tcb.timers.stop('t1-init');
+    if (this.#attempts === 0) tcb.rto.measure(now - this.#initSentAt); // the first round trip (§6.3.1 C2)
     this.#attempts = 0;
     tcb.state = 'cookie-echoed';
     this.#cookieEcho = init.cookie.slice();
@@ -204,6 +206,7 @@ export class InitHandshake {
   #sendInit(now: Instant): void {
     const tcb = this.#tcb;
     tcb.sendPacket(0, CHUNK_TYPE.init, 0, encodeInit(this.#local(tcb.localTag, tcb.localInitialTsn)));
+    this.#initSentAt = now;
     tcb.timers.start('t1-init', now + tcb.rto.value);
   }
 

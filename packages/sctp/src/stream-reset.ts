@@ -96,13 +96,23 @@ export class StreamReset {
     return answered;
   }
 
+  /** Data has come on a stream: a request for it is a new one. */
+  onData(streamId: number): void {
+    if (this.#answeredLate?.includes(streamId)) this.#answeredLate = undefined;
+  }
+
+  /** Whether {@link onData} wants to know. */
+  get awaitsRepetition(): boolean {
+    return this.#answeredLate !== undefined;
+  }
+
   /** The cumulative TSN has moved: a deferred request may have become due (§5.2.2 E3). */
   onCumulativeTsn(cumulativeTsn: number): void {
     if (this.#deferred === undefined || compareSerial32(this.#deferred.lastTsn, cumulativeTsn) > 0) return;
     const request = this.#deferred;
     this.#deferred = undefined;
-    this.#answeredLate = request.streamIds;
     this.#perform(request);
+    this.#answeredLate = request.streamIds;
   }
 
   /** A request that is not for a reset of outgoing streams is denied: nothing in WebRTC uses the others. */
@@ -110,12 +120,9 @@ export class StreamReset {
     const age = compareSerial32(sequence, this.#expectedRequest);
     if (age === -1) return this.#respond(sequence, this.#lastResult); // a repetition (§5.2.1)
     if (age !== 0) return this.#actions.send(encodeResetResponse(sequence, RESET_RESULT.badSequenceNumber));
-    const answeredLate = this.#answeredLate;
-    this.#answeredLate = undefined;
     this.#expectedRequest = addSerial32(sequence, 1);
     if (request === undefined) return this.#respond(sequence, RESET_RESULT.denied);
     if (request.streamIds.some((id) => id >= this.#inboundStreams)) return this.#respond(sequence, RESET_RESULT.wrongStream);
-    if (answeredLate !== undefined && isSame(answeredLate, request.streamIds)) return this.#respond(sequence, RESET_RESULT.performed);
     if (compareSerial32(request.lastTsn, cumulativeTsn) <= 0) return this.#perform(request);
     this.#deferred = request;
     this.#actions.onDeferred(request.lastTsn, request.streamIds);
@@ -123,8 +130,10 @@ export class StreamReset {
   }
 
   #perform(request: OutgoingResetRequest): void {
+    const isRepetition = this.#answeredLate !== undefined && isSame(this.#answeredLate, request.streamIds);
+    this.#answeredLate = undefined;
     this.#respond(request.sequence, RESET_RESULT.performed);
-    this.#actions.onIncomingReset(request.streamIds);
+    if (!isRepetition) this.#actions.onIncomingReset(request.streamIds);
   }
 
   #respond(sequence: number, result: number): void {

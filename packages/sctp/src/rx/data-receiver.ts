@@ -25,7 +25,7 @@ export interface DataReceiverOptions {
 }
 
 /** 'no-user-data' is punished with an ABORT (§6.2), 'invalid-stream' reported with an ERROR (§6.5). */
-export type DataOutcome = 'ok' | 'no-user-data' | 'invalid-stream';
+export type DataOutcome = 'accepted' | 'dropped' | 'no-user-data' | 'invalid-stream';
 
 /** SACK.Delay (RFC 9260 §16). */
 const SACK_DELAY = 200;
@@ -81,7 +81,7 @@ export class DataReceiver {
     const dataStart = start + this.#headerLength;
     if (end < dataStart) {
       discards.count('malformed-chunk');
-      return 'ok';
+      return 'dropped';
     }
     if (end === dataStart) return 'no-user-data';
     const tsn = readUint32(bytes, start);
@@ -89,12 +89,12 @@ export class DataReceiver {
     if (classification !== 'new') {
       discards.count(classification === 'duplicate' ? 'duplicate-data' : 'data-out-of-window');
       this.#sackDue = 'now';
-      return 'ok';
+      return 'dropped';
     }
     if (!this.#hasRoom(tsn, end - dataStart)) {
       discards.count('receive-buffer-full');
       this.#sackDue = 'now';
-      return 'ok';
+      return 'dropped';
     }
     const hadGaps = this.#tracker.gapCount > 0;
     this.#tracker.add(tsn);
@@ -111,7 +111,7 @@ export class DataReceiver {
       const last = readUint32(bytes, start + 12);
       this.#add(tsn, flags, streamId, readUint32(bytes, start + 8), begins ? 0 : last, begins ? last : 0, data);
     } else this.#add(tsn, flags, streamId, readUint16(bytes, start + 6), 0, readUint32(bytes, start + 8), data);
-    return 'ok';
+    return 'accepted';
   }
 
   /** @returns false when nobody can have sent so much, or it is malformed */

@@ -62,8 +62,8 @@ export class DataSender {
     this.#maxPacket = options.maxPacket;
     this.#losses = new LossDetection(options.timers);
     this.#outstanding = new OutstandingData(options.initialTsn, this.#losses, (message) => {
-      this.#queue.discardRest(message);
       this.#forwardPending = true;
+      return this.#queue.discardRest(message);
     });
     this.#congestion = new CongestionControl(this.#payload);
   }
@@ -153,10 +153,10 @@ export class DataSender {
     if (!this.#outstanding.hasLost) bytes += this.#addNew(packet, now);
     if (this.#probeDue) bytes += this.#addProbe(packet, bytes > 0, now);
     if (this.#forwardPending) this.#addForwardTsn(packet); // given up on the way
+    if (!this.#outstanding.isEmpty && !this.#timers.isRunning('t3-rtx')) this.#timers.start('t3-rtx', now + this.#rto.value); // §6.3.2 R1
     if (bytes === 0) return 0;
     this.#burst -= 1;
     this.#lastSentAt = now;
-    if (!this.#timers.isRunning('t3-rtx')) this.#timers.start('t3-rtx', now + this.#rto.value); // §6.3.2 R1
     this.#armProbe(now);
     return bytes;
   }
@@ -275,7 +275,8 @@ export class DataSender {
   #writeNewChunk(packet: PacketBuilder, message: OutgoingMessage, length: number, now: Instant): number {
     if (message.offset === 0) this.#queue.begin(message);
     const isLast = length === this.#queue.waitingBytes;
-    const immediate = isLast && this.#rto.smoothedRoundTrip >= IMMEDIATE_SACK_ROUND_TRIP;
+    const roundTrip = this.#rto.smoothedRoundTrip;
+    const immediate = isLast && (roundTrip === 0 || roundTrip >= IMMEDIATE_SACK_ROUND_TRIP);
     const tsn = this.#outstanding.add(message, length, immediate, now);
     this.#writeChunk(packet, tsn);
     this.#queue.consume(message, length);

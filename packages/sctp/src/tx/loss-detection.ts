@@ -51,14 +51,18 @@ export class LossDetection {
     this.#newIsFirst = isFirst;
   }
 
-  endSack(now: Instant): void {
-    if (this.#newSentAt === -Infinity) return;
+  /** @returns the round trip of the newest chunk of this SACK, if it is certain */
+  endSack(now: Instant): number | undefined {
+    if (this.#newSentAt === -Infinity) return undefined;
     const roundTrip = now - this.#newSentAt;
     if (this.#newIsFirst && roundTrip < this.#minRoundTrip) this.#minRoundTrip = roundTrip;
-    if (this.#newSentAt < this.#sentAt || (this.#newSentAt === this.#sentAt && compareSerial32(this.#newTsn, this.#tsn) < 0)) return;
-    this.#sentAt = this.#newSentAt;
-    this.#tsn = this.#newTsn;
-    this.#roundTrip = roundTrip;
+    const isOlder = this.#newSentAt < this.#sentAt || (this.#newSentAt === this.#sentAt && compareSerial32(this.#newTsn, this.#tsn) < 0);
+    if (!isOlder) {
+      this.#sentAt = this.#newSentAt;
+      this.#tsn = this.#newTsn;
+      this.#roundTrip = roundTrip;
+    }
+    return this.#newIsFirst && !isOlder ? roundTrip : undefined;
   }
 
   /** The peer has got a chunk twice: some retransmission was not needed, the window was too small (RFC 8985 §6.2 step 4). */

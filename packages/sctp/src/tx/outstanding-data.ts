@@ -17,7 +17,7 @@ export interface SackOutcome {
   cumulativeAdvanced: boolean;
   /** Bytes newly acknowledged, cumulatively or by a gap block. */
   bytesAcknowledged: number;
-  /** Of the chunk sent last among those newly acknowledged that were sent once only (Karn's algorithm, RFC 9260 §6.3.1 C5). */
+  /** Of the chunk sent last among those newly acknowledged, if it was sent once only (Karn's algorithm, RFC 9260 §6.3.1 C5). */
   roundTrip: number | undefined;
   lossDetected: boolean;
 }
@@ -28,7 +28,7 @@ export interface SackOutcome {
  */
 export class OutstandingData {
   readonly #losses: LossDetection;
-  readonly #onAbandoned: (message: OutgoingMessage) => void;
+  readonly #onAbandoned: (message: OutgoingMessage) => boolean;
   readonly #outcome: SackOutcome = { cumulativeAdvanced: false, bytesAcknowledged: 0, roundTrip: undefined, lossDetected: false };
   #mask = INITIAL_CAPACITY - 1;
   #states = new Uint8Array(INITIAL_CAPACITY);
@@ -55,7 +55,8 @@ export class OutstandingData {
   /** The peer can be told to skip messages (RFC 3758); otherwise all are reliable. */
   #mayAbandon = true;
 
-  constructor(initialTsn: number, losses: LossDetection, onAbandoned: (message: OutgoingMessage) => void) {
+  /** @param onAbandoned a message is given up; returns whether a part of it had not been sent yet */
+  constructor(initialTsn: number, losses: LossDetection, onAbandoned: (message: OutgoingMessage) => boolean) {
     this.#losses = losses;
     this.#onAbandoned = onAbandoned;
     this.#first = initialTsn;
@@ -200,7 +201,7 @@ export class OutstandingData {
     this.#losses.beginSack();
     this.#acknowledgeUpTo(addSerial32(sack.cumulativeTsn, 1), now, outcome);
     const highestNew = this.#acknowledgeGaps(sack, now, outcome);
-    this.#losses.endSack(now);
+    outcome.roundTrip = this.#losses.endSack(now);
     if (sack.gapCount > 0 || this.#repeatedInFlight > 0) {
       if (highestNew !== undefined) this.#countMissing(highestNew);
       outcome.lossDetected = this.detectLosses(now);
@@ -314,7 +315,6 @@ export class OutstandingData {
     const isFirst = this.#transmissions[i] === 1;
     const isReordered = isFirst && compareSerial32(tsn, this.#highestAcknowledged) < 0;
     if (compareSerial32(tsn, this.#highestAcknowledged) > 0) this.#highestAcknowledged = tsn;
-    if (isFirst) outcome.roundTrip = outcome.roundTrip === undefined ? now - sentAt : Math.min(outcome.roundTrip, now - sentAt);
     outcome.bytesAcknowledged += this.#lengths[i]!;
     this.#losses.onAcknowledged(tsn, sentAt, isFirst, isReordered, now);
     this.#setState(i, STATE.acknowledged);
@@ -350,7 +350,24 @@ export class OutstandingData {
       }
       if (tsn === message.lastTsn) break;
     }
-    this.#onAbandoned(message);
+    if (this.#onAbandoned(message)) this.#addPlaceholder(message);
+  }
+
+  /**
+   * The rest of a message that is never sent gets a TSN too, to be skipped: the receiver may have all that was sent, and has to be told that
+   * the message does not go on.
+   */
+  #addPlaceholder(message: OutgoingMessage): void {
+    const tsn = this.#next;
+    if ((tsn - this.#first) >>> 0 > this.#mask - 1) this.#grow();
+    const i = tsn & this.#mask;
+    this.#states[i] = STATE.abandoned;
+    this.#lengths[i] = 0;
+    this.#transmissions[i] = 1;
+    this.#messages[i] = message;
+    this.#abandonedChunks += 1;
+    message.lastTsn = tsn;
+    this.#next = (tsn + 1) >>> 0;
   }
 
   #setState(i: number, state: number): void {

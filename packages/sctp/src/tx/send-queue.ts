@@ -102,11 +102,12 @@ export class SendQueue {
     if (isFinished) this.#finish(message);
   }
 
-  /** The rest of a message that was given up is not sent (RFC 3758 §3.5 A3). */
-  discardRest(message: OutgoingMessage): void {
-    if (message.remaining === 0 || message.stream.messages.peek() !== message) return;
+  /** The rest of a message that was given up is not sent (RFC 3758 §3.5 A3). @returns whether there was one */
+  discardRest(message: OutgoingMessage): boolean {
+    if (message.remaining === 0 || message.stream.messages.peek() !== message) return false;
     this.#release(message, message.remaining);
     this.#finish(message);
+    return true;
   }
 
   /** Throws away the messages of a stream that are not begun. */
