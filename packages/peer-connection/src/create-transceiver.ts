@@ -1,13 +1,13 @@
 /** "Create an RTCRtpSender", "create an RTCRtpReceiver", "create an RTCRtpTransceiver" (W3C WebRTC §5.2, §5.3, §5.4), all of a kind. */
+import { HeaderExtensionPreferences } from './jsep/header-extension-preferences.ts';
 import { createMediaStreamTrack, type MediaKind, type MediaStreamTrack } from './media-stream-track.ts';
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
 import { ReceiverSource } from './receiving.ts';
-import { createRTCDTMFSender } from './rtc-dtmf-sender.ts';
 import type { RTCRtpEncodingParameters } from './rtc-rtp-parameters.ts';
 import { createRTCRtpReceiver, type ReceiverSlots } from './rtc-rtp-receiver.ts';
 import { createRTCRtpSender, type SenderSlots } from './rtc-rtp-sender.ts';
 import { createRTCRtpTransceiver, type Direction, type TransceiverSlots } from './rtc-rtp-transceiver.ts';
-import { dtmfTransport } from './dtmf-transport.ts';
+import { createSenderDtmf } from './sender-dtmf.ts';
 
 export interface TransceiverOptions {
   readonly kind: MediaKind;
@@ -15,6 +15,7 @@ export interface TransceiverOptions {
   readonly streamIds: readonly string[];
   readonly encodings: RTCRtpEncodingParameters[];
   readonly direction: Direction;
+  readonly origin: TransceiverSlots['origin'];
 }
 
 /** The caller adds it to the set of transceivers. */
@@ -33,9 +34,10 @@ export function createTransceiver(connection: PeerConnectionSlots, options: Tran
     currentDirection: null,
     firedDirection: null,
     preferredCodecs: [],
+    headerExtensions: new HeaderExtensionPreferences(options.kind),
     jsepMid: null,
     mid: null,
-    addedByTrack: false,
+    origin: options.origin,
     trackAttached: false,
     createdByPendingDescription: false,
     associatedByPendingDescription: false,
@@ -69,7 +71,7 @@ function createSender(connection: PeerConnectionSlots, { kind, track, streamIds,
     disconnect: undefined,
     msidTrackId: track?.id ?? globalThis.crypto.randomUUID(),
   });
-  if (kind === 'audio') sender.dtmf = createRTCDTMFSender(dtmfTransport(sender));
+  if (kind === 'audio') sender.dtmf = createSenderDtmf(sender);
   return sender;
 }
 

@@ -14,6 +14,8 @@ export interface RTCRtpCodecParameters extends RTCRtpCodec {
 
 export interface RTCRtpHeaderExtensionCapability {
   uri: string;
+  /** WebRTC Extensions: of a transceiver's extension, whether it is negotiated, and which way. */
+  direction?: RTCRtpTransceiverDirection;
 }
 
 export interface RTCRtpHeaderExtensionParameters {

@@ -1,11 +1,12 @@
 /** RTCRtpTransceiver (W3C WebRTC §5.4). */
 import { exception } from './errors.ts';
 import { codecCapabilities, codecsMatch, isOnlyRepair, type RTCRtpCodec } from './jsep/codecs.ts';
+import { type HeaderExtensionPreferences, toCapabilities } from './jsep/header-extension-preferences.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
 import { endTrack, type MediaKind } from './media-stream-track.ts';
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
 import { stopReceiving } from './receiving.ts';
-import { type RTCRtpTransceiverDirection, toDirection, toRTCRtpCodec } from './rtc-rtp-parameters.ts';
+import { type RTCRtpHeaderExtensionCapability, type RTCRtpTransceiverDirection, toDirection, toRTCRtpCodec } from './rtc-rtp-parameters.ts';
 import type { ReceiverSlots, RTCRtpReceiver } from './rtc-rtp-receiver.ts';
 import type { RTCRtpSender, SenderSlots } from './rtc-rtp-sender.ts';
 import { stopSending } from './sending.ts';
@@ -28,12 +29,13 @@ export interface TransceiverSlots {
   currentDirection: Direction | null;
   firedDirection: Direction | null;
   preferredCodecs: RTCRtpCodec[];
+  readonly headerExtensions: HeaderExtensionPreferences;
   /** "RtpTransceiver mid property" (RFC 8829 §3.4.1). */
   jsepMid: string | null;
   mid: string | null;
-  /** Made by addTrack: a remote offer may take it (RFC 8829 §5.10). */
-  addedByTrack: boolean;
-  /** addTrack made or used it: a rollback keeps it. */
+  /** What made it. One of `addTransceiver` is not taken by a remote offer (RFC 8829 §5.10). */
+  readonly origin: 'addTrack' | 'addTransceiver' | 'remote';
+  /** addTrack made or used it: a rollback keeps it, and a remote offer may take it. */
   trackAttached: boolean;
   /** What the pending description did, for rollback. */
   createdByPendingDescription: boolean;
@@ -118,6 +120,23 @@ export class RTCRtpTransceiver {
     if (unique.length > 0 && unique.every(isOnlyRepair)) throw exception('InvalidModificationError', 'there is no media codec in the list');
     // 3. 9.
     slots.preferredCodecs = unique;
+  }
+
+  /** WebRTC Extensions: the header extensions that can be negotiated, and the direction of each; 'stopped' is not offered. */
+  getHeaderExtensionsToNegotiate(): RTCRtpHeaderExtensionCapability[] {
+    return this.#slots.headerExtensions.toNegotiate;
+  }
+
+  /** WebRTC Extensions: the same list with other directions. @throws TypeError or InvalidModificationError for another list */
+  setHeaderExtensionsToNegotiate(extensions: RTCRtpHeaderExtensionCapability[]): void {
+    const { headerExtensions } = this.#slots;
+    webidl.requireArguments(arguments.length, 1, 'RTCRtpTransceiver.setHeaderExtensionsToNegotiate');
+    headerExtensions.declare(toCapabilities(extensions, 'RTCRtpTransceiver.setHeaderExtensionsToNegotiate'));
+  }
+
+  /** WebRTC Extensions: what the last answer has made of them. */
+  getNegotiatedHeaderExtensions(): RTCRtpHeaderExtensionCapability[] {
+    return this.#slots.headerExtensions.negotiated;
   }
 
   static {

@@ -34,8 +34,7 @@ export function addTrack(connection: PeerConnectionSlots, track: MediaStreamTrac
     return sender.object;
   }
   // 9.
-  const transceiver = createTransceiver(connection, { kind, track, streamIds, encodings: [], direction: 'sendrecv' });
-  transceiver.addedByTrack = true;
+  const transceiver = createTransceiver(connection, { kind, track, streamIds, encodings: [], direction: 'sendrecv', origin: 'addTrack' });
   transceiver.trackAttached = true;
   connection.transceivers.push(transceiver);
   // 11.
@@ -74,7 +73,14 @@ export function addTransceiver(
   // 8.
   const encodings = validateSendEncodings(kind, sendEncodings, codecCapabilities(kind));
   // 9. - 12.
-  const transceiver = createTransceiver(connection, { kind, track, streamIds: streams.map(({ id }) => id), encodings, direction });
+  const transceiver = createTransceiver(connection, {
+    kind,
+    track,
+    streamIds: streams.map(({ id }) => id),
+    encodings,
+    direction,
+    origin: 'addTransceiver',
+  });
   connection.transceivers.push(transceiver);
   // 13.
   updateNegotiationNeeded(connection);

@@ -67,12 +67,13 @@ function applyLocalSection(
 }
 
 /** What both descriptions have in common. */
-export function negotiate({ sender, receiver }: TransceiverSlots, local: MediaSection, remote: MediaSection): void {
+export function negotiate({ sender, receiver, headerExtensions }: TransceiverSlots, local: MediaSection, remote: MediaSection): void {
   sender.sendCodecs = commonCodecs(remote, local);
   sender.lastReturnedParameters = null;
   const extensions = commonExtensions(local, remote);
   sender.headerExtensions = extensions.send;
   receiver.headerExtensions = extensions.receive;
+  headerExtensions.conclude(extensions.send, extensions.receive);
   const reducedSize = has(local, RTCP_REDUCED_SIZE) && has(remote, RTCP_REDUCED_SIZE);
   sender.reducedSize = reducedSize;
   receiver.reducedSize = reducedSize;

@@ -31,7 +31,8 @@ function findTransceiver(
   if (associated !== undefined || description.type !== 'offer') return associated;
   if (isRejected(section) || !receives(directionOf(description.session, section))) return undefined;
   return transceivers.find(
-    ({ kind, jsepMid, addedByTrack, stopping }) => kind === section.kind && jsepMid === null && addedByTrack && !stopping,
+    ({ kind, jsepMid, origin, trackAttached, stopping }) =>
+      kind === section.kind && jsepMid === null && origin !== 'addTransceiver' && trackAttached && !stopping,
   );
 }
 
@@ -43,6 +44,7 @@ function makeTransceiver(connection: PeerConnectionSlots, section: MediaSection)
     streamIds: [],
     encodings: proposedEncodings(section),
     direction: 'recvonly',
+    origin: 'remote',
   });
   transceiver.createdByPendingDescription = true;
   connection.transceivers.push(transceiver);

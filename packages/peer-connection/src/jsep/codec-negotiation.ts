@@ -2,7 +2,7 @@
 import { EXTMAP, FMTP, type MediaSection, readAll, RTCP_FEEDBACK, RTPMAP } from '@petrel/sdp';
 import { type MediaKind, type MediaStreamTrack, mediaStreamTrackSlots } from '../media-stream-track.ts';
 import type { PeerConnectionSlots } from '../peer-connection-slots.ts';
-import type { TransceiverSlots } from '../rtc-rtp-transceiver.ts';
+import type { Direction, TransceiverSlots } from '../rtc-rtp-transceiver.ts';
 import {
   associatedPayloadType,
   codecsMatch,
@@ -235,31 +235,35 @@ export function commonCodecs(section: MediaSection, other: MediaSection): Negoti
 // Header extensions ----------------------------------------------------------------------------------------------------
 
 /** Ours, under the identifiers that the connection has given them already (RFC 8843 §10.2: one meaning in a BUNDLE group). */
-export function extensionsToOffer(connection: PeerConnectionSlots, { kind, sender }: TransceiverSlots): HeaderExtension[] {
+export function extensionsToOffer(
+  connection: PeerConnectionSlots,
+  { kind, sender, headerExtensions }: TransceiverSlots,
+): (HeaderExtension & { direction?: Direction })[] {
   const byUri = new Map<string, number>();
   for (const description of [localDescription(connection), remoteDescription(connection)])
     for (const section of description?.media ?? []) for (const { id, uri } of readAll(section, EXTMAP)) byUri.set(uri, id);
   const taken = new Set(byUri.values());
   const isSimulcast = sender.sendEncodings.length > 1;
   return HEADER_EXTENSIONS[kind].flatMap(({ id: preferred, uri }) => {
-    if (!isSimulcast && kind === 'audio' && (uri === RID_URI || uri === REPAIRED_RID_URI)) return [];
+    const direction = headerExtensions.offered(uri);
+    if (direction === undefined || (!isSimulcast && kind === 'audio' && (uri === RID_URI || uri === REPAIRED_RID_URI))) return [];
     let id = byUri.get(uri) ?? preferred;
     if (!byUri.has(uri)) while (taken.has(id)) id = (id % 14) + 1 === preferred ? 15 : (id % 14) + 1;
     if (id > 14 && !byUri.has(uri)) return [];
     taken.add(id);
     byUri.set(uri, id);
-    return { id, uri };
+    return direction === 'sendrecv' ? { id, uri } : { id, uri, direction };
   });
 }
 
 /** The offered ones that are known, with their direction turned round (RFC 8285 §6). */
 export function extensionsToAnswer(
-  kind: MediaKind,
+  { kind, headerExtensions }: TransceiverSlots,
   offer: MediaSection,
 ): { id: number; uri: string; direction?: 'sendonly' | 'recvonly' | 'inactive' }[] {
   const seen = new Set<string>();
   return readAll(offer, EXTMAP).flatMap(({ id, uri, direction }) => {
-    if (!isSupportedExtension(kind, uri) || id > 255 || seen.has(uri)) return [];
+    if (!isSupportedExtension(kind, uri) || !headerExtensions.accepts(uri) || id > 255 || seen.has(uri)) return [];
     seen.add(uri);
     if (direction === undefined || direction === 'sendrecv') return { id, uri };
     return { id, uri, direction: direction === 'sendonly' ? 'recvonly' : direction === 'recvonly' ? 'sendonly' : 'inactive' };

@@ -134,7 +134,7 @@ function describeRtp(
     protocol: section.protocol,
     direction,
     codecs: codecsToAnswer(transceiver, section),
-    extensions: extensionsToAnswer(kind, section),
+    extensions: extensionsToAnswer(transceiver, section),
     streamIds: sender.associatedMediaStreamIds,
     trackId: sender.msidTrackId,
     cname: connection.cname,

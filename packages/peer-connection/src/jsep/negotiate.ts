@@ -47,7 +47,7 @@ function applyLegacyOptions(connection: PeerConnectionSlots, { offerToReceiveAud
         if (receives(transceiver.direction)) transceiver.direction = sends(transceiver.direction) ? 'sendonly' : 'inactive';
     } else if (!transceivers.some(({ direction }) => receives(direction)))
       connection.transceivers.push(
-        createTransceiver(connection, { kind, track: null, streamIds: [], encodings: [], direction: 'recvonly' }),
+        createTransceiver(connection, { kind, track: null, streamIds: [], encodings: [], direction: 'recvonly', origin: 'addTransceiver' }),
       );
   }
 }
