@@ -1,5 +1,6 @@
-// SRTP protect and unprotect, packets a second on one core, beside the cipher calls of node:crypto alone in the same run.
+// SRTP protect and unprotect, packets a second on one core, beside the cipher calls of node:crypto alone, and libsrtp's (if it is installed).
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { nodeCrypto } from '@petrel/crypto/node';
 import { serializeRtpPacket } from '@petrel/rtp';
 import { PROTECTION_PROFILES, type ProtectionProfileName, SrtpContext } from '@petrel/srtp';
@@ -15,15 +16,19 @@ interface Path {
   unprotect(sealed: unknown): void;
 }
 
+const LIBSRTP = '.cache/bench/srtp-peer';
+const hasLibsrtp = spawnSync('cc', ['-O2', '-o', LIBSRTP, 'packages/interop/peers/srtp-peer.c', '-lsrtp2']).status === 0;
 const rows: Record<string, Record<string, string>> = {};
 for (const profile of Object.keys(PROTECTION_PROFILES) as ProtectionProfileName[])
   for (const size of [100, 1200]) {
+    const libsrtp = measureLibsrtp(profile, size);
     const [ours, raw] = measure([srtp(profile), rawCipher(profile)], size);
     rows[`${profile}, ${size} B`] = {
       'protect/s': (1e6 / ours!.protect).toFixed(0),
       'unprotect/s': (1e6 / ours!.unprotect).toFixed(0),
       µs: `${ours!.protect.toFixed(2)} / ${ours!.unprotect.toFixed(2)}`,
       'node:crypto alone, µs': `${raw!.protect.toFixed(2)} / ${raw!.unprotect.toFixed(2)}`,
+      ...(libsrtp !== undefined && { 'libsrtp, µs': libsrtp }),
       ratio: `${(ours!.protect / raw!.protect).toFixed(2)} / ${(ours!.unprotect / raw!.unprotect).toFixed(2)}`,
     };
   }
@@ -94,6 +99,13 @@ function rawCounterMode(key: KeyObject): Path {
     return packet;
   };
   return { protect: run, unprotect: (sealed) => void run(sealed as Uint8Array) };
+}
+
+/** libsrtp's own figures on this machine, by its process's CPU time. */
+function measureLibsrtp(profile: ProtectionProfileName, size: number): string | undefined {
+  if (!hasLibsrtp) return undefined;
+  const answer = execFileSync(LIBSRTP, { input: `bench ${PROTECTION_PROFILES[profile].id} ${size} 60000\n`, encoding: 'utf8' });
+  return answer.trim().replace('ok ', '').replace(' ', ' / ');
 }
 
 /** µs of CPU a packet. */

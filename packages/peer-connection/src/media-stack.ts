@@ -3,7 +3,16 @@
  * (RFC 3550, RFC 4585, RFC 8834, RFC 8843 §9).
  */
 import type { CryptoProvider } from '@petrel/crypto';
-import { compactNtp, type DlrrEntry, ReportScheduler, type RtcpPacket, RtpPacket, toNtp, TransportFeedbackRecorder } from '@petrel/rtp';
+import {
+  compactNtp,
+  type DlrrEntry,
+  type ReportBlock,
+  ReportScheduler,
+  type RtcpPacket,
+  RtpPacket,
+  toNtp,
+  TransportFeedbackRecorder,
+} from '@petrel/rtp';
 import { type Core, Discards, type Instant, NEVER, Queue, randomUint32, TimerTable } from '@petrel/sans-io';
 import { ReceiveStream } from './media/receive-stream.ts';
 import { composeFeedback, composeGoodbyes, composeReports, type LocalSource } from './media/rtcp-composer.ts';
@@ -25,6 +34,8 @@ const HOUSEKEEPING_INTERVAL = 1000;
 const SILENCE = 10_000;
 /** After BYE a source is kept for so long, for stragglers (RFC 3550 §6.2.1); milliseconds. */
 const ENDED_SOURCE_TIME = 10_000;
+/** A source that nothing was heard of for five of RFC 3550's intervals is no member any more (§6.3.5; RFC 8834 §4.1: unreduced ones). */
+const MEMBER_TIMEOUT = 25_000;
 /** Changes of SSRC because of collisions, per stream; more would be a loop (RFC 3550 §8.2). */
 const MAX_SSRC_CHANGES = 4;
 
@@ -89,6 +100,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
   #previousReportAt: Instant = -Infinity;
   #lastReportAt: Instant = -Infinity;
   #latestMediaSsrc = 0;
+  #membersBefore = 0;
   #started = false;
   #closed = false;
 
@@ -175,9 +187,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
   receiveRtcp(compound: Uint8Array, now: Instant): void {
     if (this.#closed) return this.discards.count('closed');
     this.#scheduler.received(compound.length);
-    const members = this.#members();
     this.#rtcp.receive(compound, now);
-    if (this.#members() < members) this.#scheduler.membersLeft(now, this.#members());
   }
 
   /**
@@ -340,7 +350,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
       const sources = this.#localSources(now);
       const compounds = composeReports({
         sources,
-        blocks: [...this.#router.sources.values()].filter((source) => source.endedAt === undefined).map((source) => source.report(now)),
+        blocks: this.#reportBlocks(now),
         receiverReferenceTime: this.#wantsReferenceTime(sources) ? toNtp(this.#wallClock(now)) : undefined,
         dlrr: this.#dlrr(now),
       });
@@ -352,6 +362,14 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
       this.#scheduler.sent(size, now, this.#membership(now));
     }
     this.#timers.start('report', this.#scheduler.nextTimeout());
+  }
+
+  /** About the sources that sent since the last report (RFC 3550 §6.4). */
+  #reportBlocks(now: Instant): ReportBlock[] {
+    const blocks: ReportBlock[] = [];
+    for (const source of this.#router.sources.values())
+      if (source.endedAt === undefined && source.latestArrival >= this.#lastReportAt) blocks.push(source.report(now));
+    return blocks;
   }
 
   #wantsReferenceTime(sources: readonly LocalSource[]): boolean {
@@ -368,6 +386,10 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
 
   /** Mutes what is silent, forgets what ended. */
   #keepHouse(now: Instant): void {
+    const members = this.#members(now);
+    if (members < this.#membersBefore) this.#scheduler.membersLeft(now, members);
+    this.#membersBefore = members;
+    this.#timers.start('report', this.#scheduler.nextTimeout());
     for (const source of this.#router.sources.values())
       if (source.endedAt !== undefined && now - source.endedAt > ENDED_SOURCE_TIME) this.#router.remove(source);
     for (const stream of this.#router.streams)
@@ -378,9 +400,10 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     this.#timers.start('housekeeping', now + HOUSEKEEPING_INTERVAL);
   }
 
-  #members(): number {
+  #members(now: Instant): number {
     let members = this.#sendStreams.size || 1;
-    for (const source of this.#router.sources.values()) if (source.endedAt === undefined) members += 1;
+    for (const source of this.#router.sources.values())
+      if (source.endedAt === undefined && now - source.latestHeard < MEMBER_TIMEOUT) members += 1;
     return members;
   }
 
@@ -392,7 +415,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     const weSent = senders > 0;
     for (const source of this.#router.sources.values())
       if (source.endedAt === undefined && now - source.latestArrival < SILENCE) senders += 1;
-    return { members: this.#members(), senders, weSent };
+    return { members: this.#members(now), senders, weSent };
   }
 
   #senderSince(): Instant {

@@ -529,6 +529,15 @@ describe('RTCP', () => {
     expect(feedback.some(({ receivedAt }) => receivedAt === undefined)).toBe(true);
   });
 
+  test('RFC 3550 §6.4: a source that was silent since the last report is not reported on', () => {
+    const { link, sender } = video();
+    sender.send(source(1), 0);
+    link.run(20_000);
+    const reports = ofType(rtcpFrom(link, 'b'), 'receiver-report').map(({ reports: { length } }) => length);
+    expect(reports.length).toBeGreaterThan(10);
+    expect(reports.filter((length) => length > 0)).toHaveLength(1);
+  });
+
   test('REMB about our stream is an event, about others nothing', () => {
     const { link, sender } = video();
     link.a.receiveRtcp(remb(sender.ssrc), 0);

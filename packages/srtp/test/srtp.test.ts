@@ -280,7 +280,7 @@ function lastStep(from: number, below: number, step: number): number {
   return last;
 }
 
-test('R06 packets with random SSRCs and bad tags leave no state; the valid stream is unharmed', () => {
+test('R06, R08, F04: packets with random SSRCs and bad tags leave no state; the valid stream is unharmed', () => {
   const profile = 'AES_CM_128_HMAC_SHA1_80';
   const sender = new SrtpContext(options(profile));
   const receiver = new SrtpContext(options(profile));

@@ -35,6 +35,8 @@ export class IncomingSource {
   /** Set by BYE. */
   endedAt: Instant | undefined;
   latestArrival: Instant;
+  /** Of RTP or RTCP. */
+  latestHeard: Instant;
   latestTimestamp: number = 0;
   audioLevel: number | undefined;
   codec: RtpCodec | undefined;
@@ -62,6 +64,7 @@ export class IncomingSource {
     this.role = role;
     this.stream = stream;
     this.latestArrival = now;
+    this.latestHeard = now;
   }
 
   /** What the sequence number would be without wraps. */
@@ -77,6 +80,7 @@ export class IncomingSource {
     this.codec = codec;
     this.#statistics.updateJitter(packet.timestamp, (now * codec.clockRate) / 1000);
     this.latestArrival = now;
+    this.latestHeard = now;
     this.latestTimestamp = packet.timestamp;
     this.#count(packet);
     return this.#classify(this.#unwrapper.unwrap(packet.sequenceNumber), now);
@@ -100,6 +104,7 @@ export class IncomingSource {
   receiveSenderReport(report: SenderReport, now: Instant): void {
     this.#lastSenderReport = compactNtp(report.ntp);
     this.#lastSenderReportAt = now;
+    this.latestHeard = now;
     this.#mapping?.update(report.ntp, report.rtpTimestamp);
     this.#remote = {
       ssrc: this.ssrc,
