@@ -30,7 +30,7 @@ export function isMulticastName(hostname: string): boolean {
   return /^[^.]{1,63}\.local$/i.test(hostname);
 }
 
-/** Sockets exist only while a question is open. */
+/** Sockets exist only while a question is open. They do not keep the process alive: a connection that needs the answer does. */
 export class MdnsResolver {
   readonly #handles: OpenHandles;
   readonly #port: number;
@@ -52,12 +52,12 @@ export class MdnsResolver {
     if (this.#questions.size >= MAX_PENDING) return Promise.reject(notFound(name, 'too many multicast questions at once'));
     const query = encodeQuery(name);
     const answer = new Promise<readonly string[]>((succeed, fail) => {
-      const timers = SCHEDULE.map((delay) => setTimeout(() => this.#ask(query), delay));
+      const timers = SCHEDULE.map((delay) => setTimeout(() => this.#ask(query), delay).unref());
       timers.push(
         setTimeout(() => {
           this.#end(name);
           fail(notFound(name, 'no answer to the multicast question'));
-        }, TIMEOUT),
+        }, TIMEOUT).unref(),
       );
       this.#questions.set(name, { answer: NO_ANSWER, succeed, timers });
     });
@@ -85,6 +85,7 @@ export class MdnsResolver {
         lookup: (literal, _options, callback) => callback(null, literal, 4),
       });
       this.#sockets.push(socket);
+      socket.unref();
       socket.on('error', () => this.#drop(socket)); // port 5353 is not to be shared: the other socket is enough for most
       socket.on('message', (message, remote) => this.#receive(message, remote.port));
       socket.bind({ port, exclusive: true }, () => {
