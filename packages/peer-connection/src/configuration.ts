@@ -27,6 +27,8 @@ export interface RTCConfiguration {
   /** From `RTCPeerConnection.generateCertificate`. The first one is used. */
   certificates?: RTCCertificate[];
   iceCandidatePoolSize?: number;
+  /** WebRTC Extensions: offers have a section for data channels before there is one. Default false. */
+  alwaysNegotiateDataChannels?: boolean;
   /** Not in the W3C's API: close this connection, without a flight of goodbyes, when the peer has closed it. Default false. */
   autoClose?: boolean;
   /** Not in the W3C's API: UDP ports of host candidates, both ends inclusive. */
@@ -39,7 +41,16 @@ export interface RTCConfiguration {
 
 /** [[Configuration]] with defaults filled in. */
 export type Configuration = Required<
-  Pick<RTCConfiguration, 'iceServers' | 'iceTransportPolicy' | 'bundlePolicy' | 'rtcpMuxPolicy' | 'certificates' | 'iceCandidatePoolSize'>
+  Pick<
+    RTCConfiguration,
+    | 'iceServers'
+    | 'iceTransportPolicy'
+    | 'bundlePolicy'
+    | 'rtcpMuxPolicy'
+    | 'certificates'
+    | 'iceCandidatePoolSize'
+    | 'alwaysNegotiateDataChannels'
+  >
 > &
   RTCConfiguration;
 
@@ -58,6 +69,7 @@ const toPortRange = webidl.dictionary<{ min: number; max: number }>('portRange',
 });
 
 export const toRTCConfiguration: webidl.Converter<Configuration> = webidl.dictionary<RTCConfiguration>('RTCConfiguration', {
+  alwaysNegotiateDataChannels: { convert: webidl.boolean, fallback: () => false },
   bundlePolicy: {
     convert: webidl.enumeration<RTCBundlePolicy>('RTCBundlePolicy', ['balanced', 'max-compat', 'max-bundle']),
     fallback: () => 'balanced',

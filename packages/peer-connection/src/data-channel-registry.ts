@@ -47,6 +47,11 @@ export class DataChannelRegistry {
     this.#connection = connection;
   }
 
+  /** Whether an offer is to have a section for them. */
+  get isWanted(): boolean {
+    return this.hasCreated || this.#connection.configuration.alwaysNegotiateDataChannels;
+  }
+
   get all(): RTCDataChannel[] {
     return [...this.#channels];
   }

@@ -47,14 +47,14 @@ function assignSections(connection: PeerConnectionSlots): Slot[] {
   for (const transceiver of connection.transceivers)
     if (!transceiver.stopping && !slots.some((slot) => slot.type === 'rtp' && slot.transceiver === transceiver))
       place({ type: 'rtp', mid: transceiver.jsepMid ?? mids.next(), transceiver, current: undefined });
-  if (connection.channels.hasCreated && !slots.some(({ type }) => type === 'data'))
+  if (connection.channels.isWanted && !slots.some(({ type }) => type === 'data'))
     place({ type: 'data', mid: mids.next(), current: undefined });
   return slots;
 }
 
 function keepSection(connection: PeerConnectionSlots, current: MediaSection, mid: string): Slot {
   if (isData(current)) {
-    const isWanted = !isRejected(current) || (connection.channels.hasCreated && connection.sctp === null);
+    const isWanted = !isRejected(current) || (connection.channels.isWanted && connection.sctp === null);
     return isWanted ? { type: 'data', mid, current } : { type: 'rejected', mid, current };
   }
   const transceiver = connection.transceivers.find(({ jsepMid }) => jsepMid === mid);

@@ -55,7 +55,6 @@ export class HeaderExtensionPreferences {
 
   /** After an answer, the preferences are what was negotiated: the next offer says the same. */
   conclude(send: readonly HeaderExtension[], receive: readonly HeaderExtension[]): void {
-    const has = (list: readonly HeaderExtension[], uri: string): boolean => list.some((extension) => extension.uri === uri);
     const directions = new Map<string, RTCRtpTransceiverDirection>();
     for (const [uri, preference] of this.#preferences) {
       const [sends, receives] = [has(send, uri), has(receive, uri)];
@@ -65,6 +64,10 @@ export class HeaderExtensionPreferences {
     }
     this.#negotiated = directions;
   }
+}
+
+function has(list: readonly HeaderExtension[], uri: string): boolean {
+  return list.some((extension) => extension.uri === uri);
 }
 
 const toCapability = webidl.dictionary<Required<RTCRtpHeaderExtensionCapability>>('RTCRtpHeaderExtensionCapability', {
