@@ -1,4 +1,4 @@
-export { IceAgent } from './ice-agent.ts';
+export { IceAgent, type IceDiscard } from './ice-agent.ts';
 export {
   type CandidatePairStats,
   FIRST_STREAM_ID,
@@ -22,4 +22,5 @@ export {
   type TcpCandidateType,
   type TransportProtocol,
 } from './candidate.ts';
+export { requestedFragment } from './connectivity-checks.ts';
 export { candidatePriority, pairPriority } from './priority.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { toHex } from '@petrel/bytes';
-import { type Candidate, IceAgent, parseCandidate } from '@petrel/ice';
+import { type Candidate, IceAgent, parseCandidate, requestedFragment } from '@petrel/ice';
 import { encodeStunMessage, newTransactionId, parseStunMessage, shortTermKey, type StunAttributes, type StunMessage } from '@petrel/stun';
 import {
   connectedPair,
@@ -505,4 +505,38 @@ test('trickled candidates and complete ones lead to the same', () => {
   expect(runUntilConnected({ network, a, b })).toBe(true);
   network.clock.advanceBy(1_000);
   expect([a.state, b.state]).toEqual(['completed', 'completed']);
+});
+
+describe('I02, F02: a flood of requests', () => {
+  test('for unknown fragments, or with random integrity: no state, answers no longer than the requests, the call goes on', () => {
+    const { network, a, b } = connectedPair();
+    const before = JSON.stringify([a.agent.stats.pairs.length, a.agent.stats.remoteCandidates.length, a.state]);
+    const own = a.agent.localParameters.usernameFragment;
+    const key = shortTermKey(crypto, 'random');
+    let received = 0;
+    let sent = 0;
+    for (let count = 0; count < 20_000; count++) {
+      const username = count % 2 === 0 ? `${own}:${count}` : `u${count}:${count}`;
+      const attributes = { username, priority: count + 1, useCandidate: true as const };
+      const message = { class: 'request', method: 'binding', transactionId: newTransactionId(crypto), attributes } as const;
+      const bytes = encodeStunMessage(message, { key, fingerprint: true });
+      received += bytes.length;
+      a.agent.receive(1, bytes, '198.51.100.66', 1 + (count % 65_535), network.now());
+      for (let transmit = a.agent.pollTransmit(network.now()); transmit; transmit = a.agent.pollTransmit(network.now()))
+        sent += transmit.data.length;
+    }
+    expect(sent).toBeLessThanOrEqual(received);
+    expect(JSON.stringify([a.agent.stats.pairs.length, a.agent.stats.remoteCandidates.length, a.state])).toBe(before);
+    b.send('going on');
+    network.clock.advanceBy(100);
+    expect(a.texts()).toEqual(['going on']);
+  });
+
+  test('the fragment that a request asks for is found without parsing it, for agents that share a port', () => {
+    const { peer } = loneAgent();
+    expect(requestedFragment(forgeCheck(peer))).toBe(peer.agent.localParameters.usernameFragment);
+    expect(requestedFragment(forgeCheck(peer, { username: 'nocolon' }))).toBeUndefined();
+    for (const bytes of [new Uint8Array(0), new Uint8Array(20), Uint8Array.of(22, 254), forgeCheck(peer).subarray(0, 26)])
+      expect(requestedFragment(bytes)).toBeUndefined();
+  });
 });
