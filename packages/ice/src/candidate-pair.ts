@@ -55,8 +55,9 @@ export class CandidatePair {
   packetsReceived: number = 0;
   bytesSent: number = 0;
   bytesReceived: number = 0;
-  lastPacketSentAt: Instant | undefined;
-  lastPacketReceivedAt: Instant | undefined;
+  /** -NEVER until there is one: a field that is always a number is written without allocation. */
+  lastPacketSentAt: Instant = -NEVER;
+  lastPacketReceivedAt: Instant = -NEVER;
   totalRoundTripTime: number = 0;
   /** Milliseconds. */
   roundTripTime: number | undefined;
@@ -129,7 +130,9 @@ export class CandidatePair {
 
   stats(selected: boolean): CandidatePairStats {
     const { id, local, state, nominated, priority, roundTripTime, totalRoundTripTime } = this;
-    const { packetsSent, packetsReceived, bytesSent, bytesReceived, lastPacketSentAt, lastPacketReceivedAt } = this;
+    const { packetsSent, packetsReceived, bytesSent, bytesReceived } = this;
+    const lastPacketSentAt = this.lastPacketSentAt === -NEVER ? undefined : this.lastPacketSentAt;
+    const lastPacketReceivedAt = this.lastPacketReceivedAt === -NEVER ? undefined : this.lastPacketReceivedAt;
     const { requestsReceived, requestsSent, responsesReceived, responsesSent, consentRequestsSent } = this;
     const { packetsDiscardedOnSend, bytesDiscardedOnSend } = this;
     const currentRoundTripTime = roundTripTime === undefined ? undefined : roundTripTime / 1000;

@@ -61,7 +61,8 @@ const MIN_PACING = 5;
  */
 export class IceAgent implements Core<IceTransmit, IceEvent> {
   readonly discards: Discards<IceDiscard> = new Discards();
-  readonly #options: IceAgentOptions;
+  /** A copy that the parts of the agent share. */
+  readonly #options: IceAgentOptions & { transportPolicy?: 'all' | 'relay' };
   readonly #transmits = new Queue<IceTransmit>();
   readonly #events = new Queue<IceEvent>();
   readonly #gatherer: Gatherer;
@@ -90,12 +91,12 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   #lastPair: CandidatePair | undefined;
 
   constructor(options: IceAgentOptions) {
-    this.#options = options;
+    this.#options = { ...options };
     this.#role = this.#declaredRole = options.role;
     this.#tieBreaker = BigInt(`0x${toHex(options.crypto.randomBytes(8))}`);
     this.#context = this.#sessionContext();
     this.#session = this.#newSession(newParameters(options));
-    this.#gatherer = new Gatherer(options, this.#gatheringContext());
+    this.#gatherer = new Gatherer(this.#options, this.#gatheringContext());
   }
 
   // State --------------------------------------------------------------------------------------------------------------
@@ -178,6 +179,11 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   /** Servers for the next gathering. */
   setServers(servers: readonly IceServer[], _now: Instant): void {
     this.#gatherer.setServers(servers);
+  }
+
+  /** For the next gathering; call it before {@link restart}. */
+  setTransportPolicy(policy: 'all' | 'relay'): void {
+    this.#options.transportPolicy = policy;
   }
 
   /** The result of resolving a server's host name: IP literals, none when there are none. */
@@ -384,8 +390,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     if (!isStunMessage(data)) return isPayload(data) ? this.#receivePayload(base, data, address, port, now) : this.#drop('not-stun');
     if (this.#options.transportPolicy === 'relay' && base.kind !== 'relay') return this.#drop('policy');
     if (this.#state === 'closed' || this.#liveSessions().length === 0) return this.#drop('ended');
-    this.#receiveStun(base, data, { address, port }, now);
-    this.#update(now);
+    if (this.#receiveStun(base, data, { address, port }, now)) this.#update(now);
     return undefined;
   }
 
@@ -410,7 +415,8 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     return this.#previous?.list.find(base.id, address, port) ?? current;
   }
 
-  #receiveStun(base: Base, data: Uint8Array, source: TransportAddress, now: Instant): void {
+  /** @returns whether it was authentic, so that something may have changed */
+  #receiveStun(base: Base, data: Uint8Array, source: TransportAddress, now: Instant): boolean {
     let session: IceSession | undefined;
     let check: SentCheck | undefined;
     const keyFor = (message: StunMessage): IntegrityKey | 'unprotected' | undefined => {
@@ -425,16 +431,20 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     if (parsed.message === undefined) {
       this.discards.count(parsed.discard);
       if (parsed.request !== undefined) this.#reject(base, parsed.request.transactionId, parsed.discard, data.length, source, now);
-      return;
+      return false;
     }
     const { message } = parsed;
-    if (message.class === 'request' && !parsed.fingerprint) return this.discards.count('missing-fingerprint'); // RFC 8445 §7.1
-    if (session === undefined || message.class === 'indication') return;
+    if (message.class === 'request' && !parsed.fingerprint) {
+      this.discards.count('missing-fingerprint'); // RFC 8445 §7.1
+      return false;
+    }
+    if (session === undefined || message.class === 'indication') return false;
     const stream = this.#streams.onPath(base, source.address, source.port);
     if (stream !== undefined) this.#streams.authenticate(stream);
     if (message.class === 'request' && this.#closing !== undefined) this.#answerWhileClosing(session, base, source, parsed, now);
     else if (message.class === 'request') session.receiveRequest(base, source, parsed, now);
     else if (check !== undefined) session.receiveResponse(check, base, source, parsed, now);
+    return true;
   }
 
   /** RFC 7675 §5.2: 403 revokes consent. */
