@@ -61,7 +61,7 @@ export function decodeResponse(message: Uint8Array): readonly AddressRecord[] {
     if (record === 'malformed') return [];
     if (record !== undefined) found.push(record);
   }
-  return reader.overrun ? [] : found;
+  return found;
 }
 
 function readRecord(reader: ByteReader): AddressRecord | undefined | 'malformed' {

@@ -11,7 +11,7 @@ export function networkInterfaces(): readonly NodeNetworkInterface[] {
   return Object.entries(osInterfaces()).flatMap(([name, addresses]) =>
     (addresses ?? []).map(({ address, family, internal }) => ({
       name,
-      address: address.replace(/%.*$/, ''),
+      address,
       family: family === 'IPv6' ? (6 as const) : (4 as const),
       internal,
       linkLocal: /^(?:fe[89ab][0-9a-f]:|169\.254\.)/i.test(address),

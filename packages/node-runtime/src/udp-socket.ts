@@ -93,7 +93,6 @@ class NodeUdpSocket implements UdpSocket {
     if (this.#closed) return;
     this.#closed = true;
     this.#handle.close();
-    this.#socket.removeAllListeners('message');
     this.#socket.close();
   }
 }

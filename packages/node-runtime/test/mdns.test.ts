@@ -119,6 +119,7 @@ describe('resolver', () => {
     expect(handles.list()).toEqual(['mdns']);
     const outcomes = await Promise.allSettled(attempts);
     for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'ENOTFOUND' } });
+    expect(outcomes.map((outcome) => outcome.status === 'rejected' && /too many/.test(String(outcome.reason))).indexOf(true)).toBe(64);
     expect(handles.list()).toEqual([]);
   }, 15_000);
 });
