@@ -94,6 +94,8 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
   readonly #scheduler: ReportScheduler;
   readonly #sentPackets = new SentPacketHistory();
   readonly #arrivals = new TransportFeedbackRecorder();
+  /** Every SSRC that was ours. */
+  readonly #issued = new Set<number>();
   /** Reports while nothing is sent. */
   #receiverSsrc: number;
   #sentRtcpAs = new Set<number>();
@@ -108,7 +110,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     this.#crypto = options.crypto;
     this.#timeOrigin = options.timeOrigin;
     this.#cname = options.cname ?? randomCname(options.crypto);
-    this.#receiverSsrc = randomUint32(options.crypto);
+    this.#receiverSsrc = this.allocateSsrc();
     this.#scheduler = new ReportScheduler({ random: options.crypto });
     this.#host = this.#createHost();
     this.#rtcp = new RtcpReceiver({
@@ -127,11 +129,13 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     return this.#rtcp.roundTripTime;
   }
 
-  /** A random SSRC that nothing on this transport uses. */
+  /** A random SSRC that nothing on this transport uses or has used (RFC 7714 §8.4). */
   allocateSsrc(): number {
     for (;;) {
       const ssrc = randomUint32(this.#crypto);
-      if (ssrc !== 0 && ssrc !== this.#receiverSsrc && !this.#sendStreamBySsrc.has(ssrc) && !this.#router.sources.has(ssrc)) return ssrc;
+      if (ssrc === 0 || this.#issued.has(ssrc) || this.#sendStreamBySsrc.has(ssrc) || this.#router.sources.has(ssrc)) continue;
+      this.#issued.add(ssrc);
+      return ssrc;
     }
   }
 

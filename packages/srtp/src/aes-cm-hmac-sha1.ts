@@ -30,17 +30,21 @@ class CounterModeKeys {
     this.#salt = keys.salt;
   }
 
-  /** The initial counter block (§4.1.1); valid until the next call. */
+  /** Valid until the next call. */
   counterBlock(ssrc: number, index: number): Uint8Array {
-    const block = this.#counterBlock;
-    block.set(this.#salt);
-    const high = Math.floor(index / 0x1_0000);
-    writeUint32(block, 4, readUint32(block, 4) ^ ssrc);
-    writeUint32(block, 8, readUint32(block, 8) ^ high);
-    block[12]! ^= (index >>> 8) & 0xff;
-    block[13]! ^= index & 0xff;
-    return block;
+    return counterBlock(this.#salt, ssrc, index, this.#counterBlock);
   }
+}
+
+/** Writes the initial counter block (§4.1.1) of a packet; a salt of 96 bits is filled up with zeros. */
+export function counterBlock(salt: Uint8Array, ssrc: number, index: number, block: Uint8Array): Uint8Array {
+  block.fill(0, salt.length);
+  block.set(salt);
+  writeUint32(block, 4, readUint32(block, 4) ^ ssrc);
+  writeUint32(block, 8, readUint32(block, 8) ^ Math.floor(index / 0x1_0000));
+  block[12]! ^= (index >>> 8) & 0xff;
+  block[13]! ^= index & 0xff;
+  return block;
 }
 
 export class SrtpCounterMode implements PacketTransform {

@@ -5,6 +5,7 @@ import { rtpHeaderLength } from '@petrel/rtp';
 import { Discards } from '@petrel/sans-io';
 import { SrtpAead } from './aead-aes-gcm.ts';
 import { AUTHENTICATION_KEY_LENGTH, SrtpCounterMode } from './aes-cm-hmac-sha1.ts';
+import { HeaderExtensionCipher } from './header-extension-cipher.ts';
 import { deriveSessionKey, LABEL } from './key-derivation.ts';
 import type { PacketTransform } from './packet-transform.ts';
 import { PROTECTION_PROFILES, type ProtectionProfileName } from './protection-profile.ts';
@@ -31,6 +32,8 @@ export interface SrtpContextOptions {
   /** Master key and master salt of this direction. */
   readonly key: Uint8Array;
   readonly salt: Uint8Array;
+  /** Ids of RTP header extension elements that are encrypted (RFC 6904), as both sides have negotiated. None unless given. */
+  readonly encryptedExtensions?: readonly number[];
 }
 
 /**
@@ -44,6 +47,7 @@ export interface SrtpContextOptions {
 export class SrtpContext {
   readonly discards: Discards<SrtpDiscard> = new Discards();
   readonly #transform: PacketTransform;
+  readonly #extensions: HeaderExtensionCipher | undefined;
   readonly #arena = new Arena();
   readonly #streams = new Map<number, ReplayList>();
   /** The stream of the latest packet: most packets find it here. */
@@ -53,6 +57,7 @@ export class SrtpContext {
   /** @throws RangeError when key or salt do not have the profile's length */
   constructor(options: SrtpContextOptions) {
     this.#transform = rtpTransform(options);
+    this.#extensions = headerExtensionCipher(options);
   }
 
   /**
@@ -71,7 +76,7 @@ export class SrtpContext {
     if (!fresh && !(repeat && index >= 0)) return this.#drop('repeated-index');
     if (stream === undefined && this.#streams.size >= MAX_STREAMS) return this.#drop('too-many-streams');
     const output = this.#arena.allocate(rtp.length + this.#transform.overhead);
-    this.#transform.seal(rtp, headerLength, ssrc, index, output);
+    this.#transform.seal(this.#withExtensions(rtp, headerLength, ssrc, index), headerLength, ssrc, index, output);
     if (fresh) (stream ?? this.#addStream(ssrc)).add(index);
     return output;
   }
@@ -94,6 +99,7 @@ export class SrtpContext {
     if (stream === undefined && this.#streams.size >= MAX_STREAMS) return this.#drop('too-many-streams');
     // Only now, after the tag was verified, do rollover counter and replay list move (RFC 3711 §3.3, steps 5 to 8).
     (stream ?? this.#addStream(ssrc)).add(index);
+    this.#extensions?.apply(srtp, headerLength, ssrc, index);
     return srtp.subarray(0, length);
   }
 
@@ -108,6 +114,14 @@ export class SrtpContext {
   /** SSRCs that there is state for. */
   get streams(): number {
     return this.#streams.size;
+  }
+
+  /** The packet with its elements encrypted, before anything is authenticated (RFC 6904 §3): a copy, if there is anything to encrypt. */
+  #withExtensions(rtp: Uint8Array, headerLength: number, ssrc: number, index: number): Uint8Array {
+    if (this.#extensions === undefined) return rtp;
+    const packet = rtp.slice();
+    this.#extensions.apply(packet, headerLength, ssrc, index);
+    return packet;
   }
 
   #streamFor(ssrc: number): ReplayList | undefined {
@@ -152,6 +166,22 @@ export function checkMasterKey({ profile, key, salt }: SrtpContextOptions): void
   const { keyLength, saltLength } = PROTECTION_PROFILES[profile];
   if (key.length !== keyLength || salt.length !== saltLength)
     throw new RangeError(`${profile} has a master key of ${keyLength} and a master salt of ${saltLength} bytes`);
+}
+
+function headerExtensionCipher({
+  crypto,
+  profile,
+  key,
+  salt,
+  encryptedExtensions = [],
+}: SrtpContextOptions): HeaderExtensionCipher | undefined {
+  if (encryptedExtensions.length === 0) return undefined;
+  const { keyLength, saltLength } = PROTECTION_PROFILES[profile];
+  const keys = {
+    encryption: deriveSessionKey(crypto, key, salt, LABEL.rtpHeaderEncryption, keyLength),
+    salt: deriveSessionKey(crypto, key, salt, LABEL.rtpHeaderSalt, saltLength),
+  };
+  return new HeaderExtensionCipher(crypto, keys, encryptedExtensions);
 }
 
 function rtpTransform(options: SrtpContextOptions): PacketTransform {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { fromHex, readUint32, toHex, writeUint32 } from '@petrel/bytes';
 import { nobleCrypto } from '@petrel/crypto/noble';
 import { nodeCrypto } from '@petrel/crypto/node';
-import { serializeRtpPacket } from '@petrel/rtp';
+import { RtpPacket, serializeRtpPacket } from '@petrel/rtp';
 import {
   EXPORTER_LABEL,
   keyingMaterialLength,
@@ -16,6 +16,7 @@ import {
 } from '@petrel/srtp';
 import { seededRandom } from '@petrel/testing';
 import { SrtcpAead, SrtpAead } from '../src/aead-aes-gcm.ts';
+import { HeaderExtensionCipher } from '../src/header-extension-cipher.ts';
 import { deriveSessionKey, LABEL } from '../src/key-derivation.ts';
 import { ReplayList } from '../src/replay-list.ts';
 import { guessIndex } from '../src/srtp-context.ts';
@@ -91,6 +92,44 @@ describe.each([crypto, nobleCrypto()])('R01 vectors on the $name provider', (pro
     expect(toHex(output)).toBe(vector.protected);
     const length = transform.open(output, clear, Number.parseInt(vector.ssrc!, 16), index);
     expect(toHex(output.subarray(0, length))).toBe(vector.packet);
+  });
+});
+
+/** A packet whose header extension has these elements (one-byte form). */
+const header = (block: string): Uint8Array => fromHex(`90601234decafbadcafebabebede0006${block}`);
+
+describe('RFC 6904: encrypted header extensions', () => {
+  test.each(cm.headerExtensionEncryption)('R01 $rfc', (vector) => {
+    const keys = { encryption: fromHex(vector.sessionKey), salt: fromHex(vector.sessionSalt) };
+    const cipher = new HeaderExtensionCipher(crypto, keys, [1, 3, 4]);
+    const packet = header(vector.plaintext);
+    cipher.apply(packet, packet.length, Number.parseInt(vector.ssrc, 16), vector.seq);
+    expect(toHex(packet)).toBe(toHex(header(vector.ciphertext)));
+    cipher.apply(packet, packet.length, Number.parseInt(vector.ssrc, 16), vector.seq);
+    expect(toHex(packet)).toBe(toHex(header(vector.plaintext)));
+  });
+
+  test.each(PROFILES)('%s: the chosen elements are not readable on the way, and come back', (profile) => {
+    const context = { ...options(profile), encryptedExtensions: [3] };
+    const [sender, receiver] = [new SrtpContext(context), new SrtpContext(context)];
+    const extensions = [1, 3].map((id) => ({ id, data: new Uint8Array(10).fill(id) }));
+    const packet = serializeRtpPacket({
+      payloadType: 96,
+      sequenceNumber: 1,
+      timestamp: 2,
+      ssrc: 3,
+      extensions,
+      payload: new Uint8Array(5),
+    });
+    const original = packet.slice();
+    const onTheWay = sender.protect(packet)!;
+    expect(packet).toEqual(original);
+    const seen = RtpPacket.parse(onTheWay)!;
+    expect(seen.extension(1)).toEqual(extensions[0]!.data);
+    expect(seen.extension(3)).not.toEqual(extensions[1]!.data);
+    expect(new SrtpContext(options(profile)).unprotect(onTheWay.slice())).not.toEqual(original);
+    expect(receiver.unprotect(onTheWay)).toEqual(original);
+    expect(receiver.unprotect(sender.protect(rtp(7).subarray(0, 20))!)).toEqual(rtp(7).subarray(0, 20));
   });
 });
 
