@@ -26,7 +26,7 @@ describe('timers', () => {
     expect(runtime.openHandles()).toEqual(['timer (background)']);
     await new Promise<void>((resolve) => runtime.setTimer(runtime.now() + 10, resolve));
     expect(fired).toBe(0);
-    expect(timeouts.mock.calls.length).toBeLessThan(6); // an overflow would fire every millisecond
+    expect(timeouts.mock.calls.every(([, delay]) => delay! <= 0x7fff_ffff)).toBe(true); // Node would fire at once
     timeouts.mockRestore();
     distant.cancel();
     expect(runtime.openHandles()).toEqual([]);
