@@ -36,6 +36,21 @@ test('Queue: first in, first out, through many wraps', () => {
   expect([queue.length, queue.shift(), queue.peek()]).toEqual([0, undefined, undefined]);
 });
 
+test('Queue: what was taken out or cleared never comes back, however often it runs empty', () => {
+  const queue = new Queue<number>();
+  for (const burst of [1, 3, 1, 2000, 2, 5000, 1]) {
+    for (let i = 0; i < burst; i++) queue.push(i);
+    expect(queue.length).toBe(burst);
+    for (let i = 0; i < burst; i++) expect(queue.shift()).toBe(i);
+    expect([queue.length, queue.peek(), queue.shift(), [...queue]]).toEqual([0, undefined, undefined, []]);
+    queue.push(-1);
+    queue.push(-2);
+    queue.shift();
+    queue.clear();
+    expect([queue.length, queue.peek(), [...queue]]).toEqual([0, undefined, []]);
+  }
+});
+
 test('Backoff doubles up to its maximum, and begins again', () => {
   const backoff = new Backoff(100, 350);
   expect([backoff.next(), backoff.next(), backoff.next(), backoff.next()]).toEqual([100, 200, 350, 350]);
