@@ -108,7 +108,10 @@ export class DataChannels {
     return this.#byHandle.size;
   }
 
-  /** Once the DTLS role is negotiated, which may be before there is an association: channels without an identifier get one of our parity, even for the DTLS client (RFC 8832 §6). */
+  /**
+   * Once the DTLS role is negotiated, which may be before there is an association: channels without an identifier get one of our parity, even
+   * for the DTLS client (RFC 8832 §6).
+   */
   setRole(dtlsRole: DtlsRole): void {
     if (this.#ended || this.#ids !== undefined) return;
     this.#ids = new StreamIds(dtlsRole, (id) => this.#byId.has(id));
@@ -120,7 +123,10 @@ export class DataChannels {
     if (this.#ended) return;
     this.setRole(dtlsRole);
     this.#association = association;
-    for (const channel of this.#byHandle.values()) if (channel.state === 'connecting') this.#open(channel, now);
+    for (const channel of this.#byHandle.values()) {
+      if (channel.id! >= this.#limit) this.#refuse(channel, `the association has only ${this.#limit} streams`);
+      else if (channel.state === 'connecting') this.#open(channel, now);
+    }
     if (association.state === 'established') this.#onConnected(association.outboundStreams, association.inboundStreams);
   }
 
@@ -263,10 +269,10 @@ export class DataChannels {
 
   // Opening ----------------------------------------------------------------------------------------------------------
 
-  /** Streams that both directions have; unknown before the handshake. */
+  /** Streams that both directions have; before the handshake, that we have. */
   get #limit(): number {
     const association = this.#association;
-    return this.#connected && association !== undefined ? Math.min(association.outboundStreams, association.inboundStreams) : 65_535;
+    return association === undefined ? 65_535 : Math.min(association.outboundStreams, association.inboundStreams);
   }
 
   #add(parameters: ChannelParameters, fixed: Pick<Channel, 'negotiated' | 'incoming' | 'isRejected' | 'id'>): Channel {
@@ -293,12 +299,15 @@ export class DataChannels {
   }
 
   #assignId(channel: Channel): void {
-    channel.id ??= this.#ids!.next(65_535);
-    if (channel.id === undefined) {
-      channel.error = { message: 'all stream identifiers are in use' };
-      return this.#finish(channel);
-    }
-    this.#byId.set(channel.id, channel);
+    channel.id ??= this.#ids!.next(this.#limit);
+    if (channel.id === undefined) this.#refuse(channel, 'all stream identifiers are in use');
+    else this.#byId.set(channel.id, channel);
+  }
+
+  /** There is no stream for the channel. */
+  #refuse(channel: Channel, message: string): void {
+    channel.error = { message };
+    this.#finish(channel);
   }
 
   /** Announces the channel to the peer; data may follow without waiting for the ACK (RFC 8832 §6). */
@@ -322,11 +331,7 @@ export class DataChannels {
     const limit = Math.min(outboundStreams, inboundStreams);
     for (const channel of this.#byHandle.values()) {
       if (channel.id! < limit) this.#announce(channel);
-      else {
-        this.#byId.delete(channel.id!);
-        channel.error = { message: `the association has only ${limit} streams` };
-        this.#finish(channel);
-      }
+      else this.#refuse(channel, `the association has only ${limit} streams`);
     }
   }
 

@@ -27,6 +27,14 @@ const KINDS: readonly (readonly [string, Partial<SctpOptions>])[] = [
   ['I-DATA', { interleaving: true }],
 ];
 
+const crypto = (seed: number) => {
+  const random = seededRandom(seed);
+  return {
+    ...nobleCryptoOf(random),
+    randomBytes: (length: number) => (length === 4 ? Uint8Array.of(0xff, 0xff, 0xff, 0xfe - seed) : random.randomBytes(length)),
+  };
+};
+
 describe.each(KINDS)('messages in %s', (_, kind) => {
   test('arrive with their stream, protocol and content; several small ones share a packet', () => {
     const { a, link } = connect({}, { ...kind, ...NO_PROBES });
@@ -68,13 +76,6 @@ describe.each(KINDS)('messages in %s', (_, kind) => {
 
   test('C17 RFC 9260 §1.6: TSNs, sequence numbers and stream ids wrap, in order and exactly once', () => {
     // Initial TSNs are random: a generator whose integers are 2^32 - 2 makes them wrap at once.
-    const crypto = (seed: number) => {
-      const random = seededRandom(seed);
-      return {
-        ...nobleCryptoOf(random),
-        randomBytes: (length: number) => (length === 4 ? Uint8Array.of(0xff, 0xff, 0xff, 0xfe - seed) : random.randomBytes(length)),
-      };
-    };
     const both = pair({ loss: 0.05, seed: 3 }, { ...kind, ...NO_PROBES, crypto: crypto(0) }, { ...kind, ...NO_PROBES, crypto: crypto(1) });
     both.a.connect(0);
     expect(both.link.runUntil(() => both.a.state === 'established', 60_000)).toBe(true);
@@ -140,19 +141,27 @@ describe('acknowledgement', () => {
   });
 });
 
+/** `a` has three chunks out, and gets this. */
+function after(sack: (tsn: number) => ReturnType<typeof sackChunk>): { inFlight: number; window: number; bad: number } {
+  const both = connect({}, { ...NO_PROBES, interleaving: false });
+  both.link.run(1000);
+  for (let i = 0; i < 3; i++) both.a.send(1, 51, new Uint8Array(1000), {}, both.link.now());
+  drain(both.a, both.link.now());
+  both.a.receive(forgeMany(tagFrom(both, 'b'), [sack(initialTsnOf(both, 'a'))]), both.link.now());
+  drain(both.a, both.link.now());
+  const { bytesInFlight, congestionWindow } = both.a.stats;
+  return { inFlight: bytesInFlight, window: congestionWindow, bad: both.a.discards.of('bad-sack') };
+}
+
+const minus = (tsn: number, n: number): number => (tsn - n) >>> 0;
+
+const lie = (tsn: number, at: number): ReturnType<typeof sackChunk> => {
+  const chunk = sackChunk(minus(tsn, -2), 100_000);
+  chunk.value.set([0xff, 0xff], at);
+  return chunk;
+};
+
 describe('C09: hostile SACKs', () => {
-  /** `a` has three chunks out, and gets this. */
-  function after(sack: (tsn: number) => ReturnType<typeof sackChunk>): { inFlight: number; window: number; bad: number } {
-    const both = connect({}, { ...NO_PROBES, interleaving: false });
-    both.link.run(1000);
-    for (let i = 0; i < 3; i++) both.a.send(1, 51, new Uint8Array(1000), {}, both.link.now());
-    drain(both.a, both.link.now());
-    both.a.receive(forgeMany(tagFrom(both, 'b'), [sack(initialTsnOf(both, 'a'))]), both.link.now());
-    drain(both.a, both.link.now());
-    const { bytesInFlight, congestionWindow } = both.a.stats;
-    return { inFlight: bytesInFlight, window: congestionWindow, bad: both.a.discards.of('bad-sack') };
-  }
-  const minus = (tsn: number, n: number): number => (tsn - n) >>> 0;
   const untouched = { inFlight: 3000, window: after((tsn) => sackChunk(minus(tsn, 1), 100_000)).window };
 
   test.each([
@@ -173,11 +182,6 @@ describe('C09: hostile SACKs', () => {
   });
 
   test('one with counts that do not fit means nothing', () => {
-    const lie = (tsn: number, at: number): ReturnType<typeof sackChunk> => {
-      const chunk = sackChunk(minus(tsn, -2), 100_000);
-      chunk.value.set([0xff, 0xff], at);
-      return chunk;
-    };
     expect(after((tsn) => lie(tsn, 8))).toEqual({ ...untouched, bad: 1 });
     expect(after((tsn) => lie(tsn, 10))).toEqual({ ...untouched, bad: 1 });
   });
@@ -195,22 +199,22 @@ describe('C09: hostile SACKs', () => {
   });
 });
 
-describe('loss recovery', () => {
-  const dropping = (
-    wanted: (index: number) => boolean,
-  ): { filter: (datagram: Uint8Array, from: 'a' | 'b') => Uint8Array | undefined; dropped: () => number } => {
-    let index = 0;
-    let dropped = 0;
-    return {
-      filter: (datagram, from) => {
-        if (from !== 'a' || !isData(datagram) || !wanted(index++)) return datagram;
-        dropped += 1;
-        return undefined;
-      },
-      dropped: () => dropped,
-    };
+const dropping = (
+  wanted: (index: number) => boolean,
+): { filter: (datagram: Uint8Array, from: 'a' | 'b') => Uint8Array | undefined; dropped: () => number } => {
+  let index = 0;
+  let dropped = 0;
+  return {
+    filter: (datagram, from) => {
+      if (from !== 'a' || !isData(datagram) || !wanted(index++)) return datagram;
+      dropped += 1;
+      return undefined;
+    },
+    dropped: () => dropped,
   };
+};
 
+describe('loss recovery', () => {
   test('RFC 9260 §7.2.4: one lost packet among many is sent again without waiting for the timer', () => {
     const { filter, dropped } = dropping((index) => index === 0);
     const { a, link } = connect({ filter }, NO_PROBES);
@@ -491,9 +495,9 @@ describe('C21: throughput', () => {
   });
 });
 
-describe('path MTU (RFC 8899)', () => {
-  const upTo = (limit: number) => (datagram: Uint8Array) => (datagram.length > limit ? undefined : datagram);
+const upTo = (limit: number) => (datagram: Uint8Array) => (datagram.length > limit ? undefined : datagram);
 
+describe('path MTU (RFC 8899)', () => {
   test.each([
     [1500, 1400],
     [1300, 1272],

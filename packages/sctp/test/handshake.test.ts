@@ -116,18 +116,18 @@ const parameter = (type: number, value: Uint8Array): Uint8Array =>
     .pad(4)
     .finish();
 
-describe('INIT', () => {
-  const answerTo = (value: Uint8Array): { tag: number; type: number; value: Uint8Array } | undefined => {
-    const association = newAssociation(1);
-    association.receive(forge(0, CHUNK_TYPE.init, 0, value), 0);
-    const [packet, ...more] = drain(association, 0);
-    expect(more).toEqual([]);
-    expect(association.state).toBe('closed');
-    if (packet === undefined) return undefined;
-    const { verificationTag, chunks } = decode(packet);
-    return { tag: verificationTag, type: chunks[0]!.type, value: chunks[0]!.value };
-  };
+const answerTo = (value: Uint8Array): { tag: number; type: number; value: Uint8Array } | undefined => {
+  const association = newAssociation(1);
+  association.receive(forge(0, CHUNK_TYPE.init, 0, value), 0);
+  const [packet, ...more] = drain(association, 0);
+  expect(more).toEqual([]);
+  expect(association.state).toBe('closed');
+  if (packet === undefined) return undefined;
+  const { verificationTag, chunks } = decode(packet);
+  return { tag: verificationTag, type: chunks[0]!.type, value: chunks[0]!.value };
+};
 
+describe('INIT', () => {
   test('RFC 9260 §5.1: is answered without a state of any kind', () => {
     expect(answerTo(init())).toMatchObject({ tag: 0x11223344, type: CHUNK_TYPE.initAck });
   });
@@ -209,21 +209,21 @@ describe('INIT', () => {
   });
 });
 
-describe('state cookie', () => {
-  /** An association that has got an INIT, and the cookie that it made. */
-  function cookieOf(association: SctpAssociation, now: number = 0): { tag: number; cookie: Uint8Array } {
-    association.receive(forge(0, CHUNK_TYPE.init, 0, init()), now);
-    const [packet] = drain(association, now);
-    const { value } = decode(packet!).chunks[0]!;
-    for (let offset = 16; offset + 4 <= value.length; ) {
-      const length = (value[offset + 2]! << 8) | value[offset + 3]!;
-      if (value[offset + 1] === 7 && value[offset] === 0)
-        return { tag: readUint32(value, 0), cookie: value.slice(offset + 4, offset + length) };
-      offset += (length + 3) & ~3;
-    }
-    throw new Error('no cookie');
+/** An association that has got an INIT, and the cookie that it made. */
+function cookieOf(association: SctpAssociation, now: number = 0): { tag: number; cookie: Uint8Array } {
+  association.receive(forge(0, CHUNK_TYPE.init, 0, init()), now);
+  const [packet] = drain(association, now);
+  const { value } = decode(packet!).chunks[0]!;
+  for (let offset = 16; offset + 4 <= value.length; ) {
+    const length = (value[offset + 2]! << 8) | value[offset + 3]!;
+    if (value[offset + 1] === 7 && value[offset] === 0)
+      return { tag: readUint32(value, 0), cookie: value.slice(offset + 4, offset + length) };
+    offset += (length + 3) & ~3;
   }
+  throw new Error('no cookie');
+}
 
+describe('state cookie', () => {
   test('RFC 9260 §5.1.5: the right one establishes the association', () => {
     const association = newAssociation(1);
     const { tag, cookie } = cookieOf(association);
@@ -363,19 +363,20 @@ describe('restart (RFC 9260 §5.2.4)', () => {
   });
 });
 
+const isZero = (datagram: Uint8Array): boolean => readUint32(datagram, 8) === 0;
+
+const between = (a: boolean, b: boolean): boolean[] => {
+  const both = connect({}, { ...NO_PROBES, zeroChecksum: a }, { ...NO_PROBES, zeroChecksum: b });
+  both.a.send(1, 51, utf8('x'), {}, both.link.now());
+  both.link.run(500);
+  expect(messages(both.link.eventsOfB)).toEqual(['1:51:x']);
+  for (const { datagram } of both.link.wire) {
+    if (typesOf(datagram).some((type) => type === CHUNK_TYPE.init || type === CHUNK_TYPE.cookieEcho)) expect(isZero(datagram)).toBe(false);
+  }
+  return (['a', 'b'] as const).map((side) => isZero(both.link.wire.findLast(({ from }) => from === side)!.datagram));
+};
+
 test('RFC 9653 §5: without checksums where both agree, and with them otherwise', () => {
-  const isZero = (datagram: Uint8Array): boolean => readUint32(datagram, 8) === 0;
-  const between = (a: boolean, b: boolean): boolean[] => {
-    const both = connect({}, { ...NO_PROBES, zeroChecksum: a }, { ...NO_PROBES, zeroChecksum: b });
-    both.a.send(1, 51, utf8('x'), {}, both.link.now());
-    both.link.run(500);
-    expect(messages(both.link.eventsOfB)).toEqual(['1:51:x']);
-    for (const { datagram } of both.link.wire) {
-      if (typesOf(datagram).some((type) => type === CHUNK_TYPE.init || type === CHUNK_TYPE.cookieEcho))
-        expect(isZero(datagram)).toBe(false);
-    }
-    return (['a', 'b'] as const).map((side) => isZero(both.link.wire.findLast(({ from }) => from === side)!.datagram));
-  };
   expect(between(true, true)).toEqual([true, true]);
   expect(between(true, false)).toEqual([false, false]);
   expect(between(false, false)).toEqual([false, false]);

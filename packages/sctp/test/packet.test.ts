@@ -30,13 +30,15 @@ test('C01 RFC 9260 §6.8: any bit flipped is seen by the checksum, except where 
   }
 });
 
+const zero = (hex: string): Uint8Array => {
+  const bytes = fromHex(hex);
+  bytes.fill(0, 8, 12);
+  return bytes;
+};
+
+const hexOf = (wanted: string): string => vectors.good.find(({ id }) => id === wanted)!.hex;
+
 test('C01 RFC 9653 §5.3: a checksum of zero is accepted only where that was negotiated, and never with an INIT', () => {
-  const zero = (hex: string): Uint8Array => {
-    const bytes = fromHex(hex);
-    bytes.fill(0, 8, 12);
-    return bytes;
-  };
-  const hexOf = (wanted: string): string => vectors.good.find(({ id }) => id === wanted)!.hex;
   expect(decodePacket(zero(hexOf('data-string')))).toBe('bad-checksum');
   expect(typeof decodePacket(zero(hexOf('data-string')), true)).toBe('object');
   expect(decodePacket(zero(hexOf('init')), true)).toBe('bad-checksum');

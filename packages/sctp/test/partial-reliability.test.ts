@@ -96,35 +96,36 @@ describe.each(KINDS)('C19 RFC 3758: messages given up, with %s', (_, kind) => {
 
 const both_ = { drop: false };
 
+const filter = (datagram: Uint8Array): Uint8Array => {
+  const packet = decode(datagram);
+  const [first] = packet.chunks;
+  if (first!.type !== CHUNK_TYPE.init && first!.type !== CHUNK_TYPE.initAck) return datagram;
+  const value = Buffer.from(first!.value);
+  value.writeUInt16BE(0x8000, value.indexOf('c0000004', 'hex'));
+  value.writeUInt16BE(0x8007, value.indexOf('80080008', 'hex'));
+  return encodePacket(packet, [{ ...first!, value }]);
+};
+
 test('RFC 3758 §3.3.1: for a peer that does not know FORWARD TSN everything is reliable', () => {
   // Both parameters become ones that are skipped in silence: 0x8000 is reserved for ECN, 0x8007 is nobody's.
-  const filter = (datagram: Uint8Array): Uint8Array => {
-    const packet = decode(datagram);
-    const [first] = packet.chunks;
-    if (first!.type !== CHUNK_TYPE.init && first!.type !== CHUNK_TYPE.initAck) return datagram;
-    const value = Buffer.from(first!.value);
-    value.writeUInt16BE(0x8000, value.indexOf('c0000004', 'hex'));
-    value.writeUInt16BE(0x8007, value.indexOf('80080008', 'hex'));
-    return encodePacket(packet, [{ ...first!, value }]);
-  };
   const both = connect({ loss: 0.3, seed: 3, filter }, NO_PROBES);
   for (let i = 0; i < 50; i++) both.a.send(1, 53, new Uint8Array(3000), { maxRetransmits: 0, lifetime: 3000 }, both.link.now());
   expect(both.link.runUntil(() => count(both.link.eventsOfB, 'message') === 50, 600_000)).toBe(true);
   expect(both.link.wire.some(({ datagram }) => typesOf(datagram).includes(CHUNK_TYPE.forwardTsn))).toBe(false);
 });
 
-describe('C12: hostile FORWARD TSNs', () => {
-  function receiver(): { both: ReturnType<typeof connect>; tsn: number; receive: (value: Uint8Array) => void } {
-    const both = connect({}, { ...NO_PROBES, interleaving: false });
-    both.link.run(1000);
-    const tag = tagFrom(both, 'a');
-    return {
-      both,
-      tsn: initialTsnOf(both, 'a'),
-      receive: (value) => both.b.receive(forge(tag, CHUNK_TYPE.forwardTsn, 0, value), both.link.now()),
-    };
-  }
+function receiver(): { both: ReturnType<typeof connect>; tsn: number; receive: (value: Uint8Array) => void } {
+  const both = connect({}, { ...NO_PROBES, interleaving: false });
+  both.link.run(1000);
+  const tag = tagFrom(both, 'a');
+  return {
+    both,
+    tsn: initialTsnOf(both, 'a'),
+    receive: (value) => both.b.receive(forge(tag, CHUNK_TYPE.forwardTsn, 0, value), both.link.now()),
+  };
+}
 
+describe('C12: hostile FORWARD TSNs', () => {
   test('a jump further than any window is ignored', () => {
     const { both, tsn, receive } = receiver();
     receive(new ByteWriter().uint32((tsn + 0x10000) >>> 0).finish());

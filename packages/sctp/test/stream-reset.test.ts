@@ -94,42 +94,42 @@ test('RFC 6525 §5.1.1: a reset that is asked for before the handshake is done a
   expect(resets(early.link.eventsOfB, 'incoming-streams-reset')).toEqual([3]);
 });
 
-describe('C13: what a peer may ask', () => {
-  const request = (sequence: number, lastTsn: number, ids: readonly number[]): Uint8Array => {
-    const writer = new ByteWriter()
-      .uint16(13)
-      .uint16(16 + 2 * ids.length)
-      .uint32(sequence >>> 0)
-      .uint32(0)
-      .uint32(lastTsn >>> 0);
-    for (const id of ids) writer.uint16(id);
-    return writer.finish();
+const request = (sequence: number, lastTsn: number, ids: readonly number[]): Uint8Array => {
+  const writer = new ByteWriter()
+    .uint16(13)
+    .uint16(16 + 2 * ids.length)
+    .uint32(sequence >>> 0)
+    .uint32(0)
+    .uint32(lastTsn >>> 0);
+  for (const id of ids) writer.uint16(id);
+  return writer.finish();
+};
+
+function peer(): { tsn: number; ask: (value: Uint8Array) => number[]; both: ReturnType<typeof connect>; events: () => SctpEvent[] } {
+  const both = connect({}, { ...NO_PROBES, interleaving: false, streams: 100 });
+  both.link.run(1000);
+  const tag = tagFrom(both, 'a');
+  const seen: SctpEvent[] = [];
+  const results = (): number[] => {
+    const packets: Uint8Array[] = [];
+    for (let packet = both.b.pollTransmit(both.link.now()); packet; packet = both.b.pollTransmit(both.link.now())) packets.push(packet);
+    for (let event = both.b.pollEvent(); event; event = both.b.pollEvent()) seen.push(event);
+    return packets.flatMap((packet) =>
+      decode(packet).chunks.flatMap(({ type, value }) => (type === CHUNK_TYPE.reConfig ? [value[11]!] : [])),
+    );
   };
+  return {
+    tsn: initialTsnOf(both, 'a'),
+    both,
+    events: () => seen,
+    ask: (value) => {
+      both.b.receive(forge(tag, CHUNK_TYPE.reConfig, 0, value), both.link.now());
+      return results();
+    },
+  };
+}
 
-  function peer(): { tsn: number; ask: (value: Uint8Array) => number[]; both: ReturnType<typeof connect>; events: () => SctpEvent[] } {
-    const both = connect({}, { ...NO_PROBES, interleaving: false, streams: 100 });
-    both.link.run(1000);
-    const tag = tagFrom(both, 'a');
-    const seen: SctpEvent[] = [];
-    const results = (): number[] => {
-      const packets: Uint8Array[] = [];
-      for (let packet = both.b.pollTransmit(both.link.now()); packet; packet = both.b.pollTransmit(both.link.now())) packets.push(packet);
-      for (let event = both.b.pollEvent(); event; event = both.b.pollEvent()) seen.push(event);
-      return packets.flatMap((packet) =>
-        decode(packet).chunks.flatMap(({ type, value }) => (type === CHUNK_TYPE.reConfig ? [value[11]!] : [])),
-      );
-    };
-    return {
-      tsn: initialTsnOf(both, 'a'),
-      both,
-      events: () => seen,
-      ask: (value) => {
-        both.b.receive(forge(tag, CHUNK_TYPE.reConfig, 0, value), both.link.now());
-        return results();
-      },
-    };
-  }
-
+describe('C13: what a peer may ask', () => {
   test('a wrong sequence number is refused, a repeated request gets the same answer and resets nothing again', () => {
     const { ask, tsn, events } = peer();
     expect(ask(request(tsn + 5, tsn - 1, [1]))).toEqual([5]);
@@ -178,6 +178,8 @@ describe('C13: what a peer may ask', () => {
   });
 });
 
+const inProgress = (sequence: number): Uint8Array => new ByteWriter().uint16(16).uint16(12).uint32(sequence).uint32(6).finish();
+
 test('RFC 6525 §5.2.7 H2: a request that stays in progress is asked again, under a new number in the end, and that is no error', () => {
   const both = connect(
     { filter: (datagram, from) => (from === 'b' && typesOf(datagram).includes(CHUNK_TYPE.reConfig) ? undefined : datagram) },
@@ -185,7 +187,6 @@ test('RFC 6525 §5.2.7 H2: a request that stays in progress is asked again, unde
   );
   both.link.run(1000);
   both.a.resetStreams([1], both.link.now());
-  const inProgress = (sequence: number): Uint8Array => new ByteWriter().uint16(16).uint16(12).uint32(sequence).uint32(6).finish();
   const sequences = new Set<number>();
   for (let i = 0; i < 8; i++) {
     both.link.run(1000);
