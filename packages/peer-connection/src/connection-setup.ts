@@ -2,6 +2,7 @@
 import { checkModification, type Configuration, parseIceServers } from './configuration.ts';
 import { DataChannelRegistry } from './data-channel-registry.ts';
 import { exception } from './errors.ts';
+import { iceCredentials } from './jsep/description.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
 import { OperationsChain } from './operations-chain.ts';
 import { type PeerConnectionSlots, randomText } from './peer-connection-slots.ts';
@@ -126,5 +127,13 @@ function randomSessionId(bytes: Uint8Array): string {
 export function setConfiguration(slots: PeerConnectionSlots, configuration: Configuration): void {
   checkModification(configuration, slots.configuration, slots.hasSetLocalDescription);
   slots.iceServers = parseIceServers(configuration.iceServers);
+  // RFC 8829 §4.1.18: another policy needs another gathering, with the next offer.
+  if (configuration.iceTransportPolicy !== slots.configuration.iceTransportPolicy) replaceIceCredentials(slots);
   slots.configuration = configuration;
+}
+
+/** What `restartIce()` does: the next offer has other credentials. */
+export function replaceIceCredentials(slots: PeerConnectionSlots): void {
+  const { currentLocalDescription, pendingLocalDescription } = slots;
+  slots.localIceCredentialsToReplace = new Set([...iceCredentials(currentLocalDescription), ...iceCredentials(pendingLocalDescription)]);
 }

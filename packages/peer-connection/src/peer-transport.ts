@@ -79,11 +79,14 @@ export class PeerTransport {
     if (this.#next?.usernameFragment === usernameFragment) {
       const parameters = this.#next;
       this.#next = undefined;
+      const { iceServers, configuration } = this.#connection;
       this.driver.input((stack, now) => {
-        stack.ice.setServers(this.#connection.iceServers, now);
+        stack.ice.setServers(iceServers, now);
+        stack.ice.setTransportPolicy(configuration.iceTransportPolicy);
         stack.ice.restart(now, parameters);
       });
       iceTransportSlots(this.ice).localCandidates = [];
+      this.#isGathering = false;
     }
     const { usernameFragment: fragment, password } = ice.localParameters;
     iceTransportSlots(this.ice).localParameters = { usernameFragment: fragment, password };

@@ -2,7 +2,7 @@
 import { type Configuration, type RTCConfiguration, toRTCConfiguration } from './configuration.ts';
 import { awaitClose, closeConnection, shutDown, type ShutdownOptions } from './connection-close.ts';
 import type { RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionState, RTCSignalingState } from './connection-state.ts';
-import { createSlots, generateFor, setConfiguration } from './connection-setup.ts';
+import { createSlots, generateFor, replaceIceCredentials, setConfiguration } from './connection-setup.ts';
 import { checkChannelInit } from './data-channel-registry.ts';
 import { exception } from './errors.ts';
 import type {
@@ -13,7 +13,7 @@ import type {
   RTCTrackEvent,
 } from './events.ts';
 import { addIceCandidate } from './jsep/add-ice-candidate.ts';
-import { iceCredentials, transportAttributes } from './jsep/description.ts';
+import { transportAttributes } from './jsep/description.ts';
 import { applyImplicitly, applyRemotely, makeAnswer, makeOffer } from './jsep/negotiate.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
 import type { MediaStream } from './media-stream.ts';
@@ -179,10 +179,7 @@ export class RTCPeerConnection extends EventTarget {
   restartIce(): void {
     const slots = this.#slots;
     // 2.
-    slots.localIceCredentialsToReplace = new Set([
-      ...iceCredentials(slots.currentLocalDescription),
-      ...iceCredentials(slots.pendingLocalDescription),
-    ]);
+    replaceIceCredentials(slots);
     // 3.
     updateNegotiationNeeded(slots);
   }
@@ -246,7 +243,7 @@ export class RTCPeerConnection extends EventTarget {
   }
 
   /** ICE servers and policy are used by the next gathering. @throws InvalidModificationError for what cannot change */
-  setConfiguration(configuration?: RTCConfiguration): void {
+  setConfiguration(...[configuration]: [configuration?: RTCConfiguration]): void {
     const slots = this.#slots;
     const converted = toRTCConfiguration(configuration, 'RTCPeerConnection.setConfiguration');
     if (slots.isClosed) throw exception('InvalidStateError', 'the connection is closed');
