@@ -1,5 +1,6 @@
 import type { CryptoProvider } from '@petrel/crypto';
 import { nobleCrypto } from '@petrel/crypto/noble';
+import { seededX25519, withDeterministicSignatures } from './seeded-keys.ts';
 import { seededRandom } from './seeded-random.ts';
 
 /**
@@ -16,14 +17,8 @@ export function seededCrypto(provider: CryptoProvider, seed: number): CryptoProv
     ...provider,
     name: `${provider.name}, seeded`,
     randomBytes: (length) => random.randomBytes(length),
-    generateKeyAgreement: (group) => deterministic.generateKeyAgreement(group),
+    generateKeyAgreement: (group) => (group === 'x25519' ? seededX25519(random) : deterministic.generateKeyAgreement(group)),
     generateSigningKey: () => deterministic.generateSigningKey(),
-    importSigningKey(pkcs8) {
-      try {
-        return deterministic.importSigningKey(pkcs8); // P-256: signatures by RFC 6979
-      } catch {
-        return provider.importSigningKey(pkcs8);
-      }
-    },
+    importSigningKey: (pkcs8) => withDeterministicSignatures(provider.importSigningKey(pkcs8)),
   };
 }
