@@ -8,7 +8,8 @@ import type { FeedEntry } from './feed.ts';
 export function closingLadder(entries: readonly FeedEntry[]): readonly string[] {
   const begin = entries.find(isGoodbye)?.at;
   if (begin === undefined) return entries.flatMap((entry) => (entry.kind === 'exit' ? [`  ${describeEnd(entry)}`] : []));
-  return entries.flatMap((entry) => (entry.at < begin ? [] : [`${(entry.at - begin).toFixed(1).padStart(9)}  ${describe(entry)}`]));
+  const end = entries.filter(({ at }) => at >= begin).toSorted((one, other) => one.at - other.at);
+  return end.map((entry) => `${(entry.at - begin).toFixed(1).padStart(9)}  ${describe(entry)}`);
 }
 
 /** How an entry reads in one line. */
@@ -31,10 +32,12 @@ export function describeEnd(entry: Extract<FeedEntry, { kind: 'closed' | 'exit' 
     return `process ${entry.pid} has exited by itself${entry.code === 0 ? '' : ` with code ${entry.code}`}`;
   }
   const { by, reason, heard, sent, flights, durationMs } = entry.report;
+  const said = reason ? ` (“${reason}”)` : '';
+  if (by === 'remote') return `closed by the page${said}, and answered`;
   const datagrams = sent.reduce((sum, { count }) => sum + count, 0);
-  const who = { local: 'by the server', remote: 'by the page', lost: 'because the page was lost' }[by];
+  const who = by === 'local' ? 'by the server' : 'because the page was lost';
   const flown = `${datagrams} datagram${datagrams === 1 ? '' : 's'} in ${flights} flight${flights === 1 ? '' : 's'}`;
-  return `closed ${who}${reason ? ` (“${reason}”)` : ''}: ${flown}, heard ${heard} after ${durationMs.toFixed(1)} ms`;
+  return `closed ${who}${said}: ${flown}, heard ${heard} after ${durationMs.toFixed(1)} ms`;
 }
 
 /** The first sign of the end, in either direction. */

@@ -37,8 +37,31 @@ describe('the log of the wire', () => {
     ]);
   });
 
-  test('an SCTP packet that waits for its record is not lost', () => {
-    expect(log([record(1, 'out', 'sctp', 'INIT'), record(1, 'out', 'sctp', 'INIT')])).toEqual(['1 out sctp INIT', '1 out sctp INIT']);
+  test('packets that leave together get their records in order', () => {
+    const records = [record(1, 'out', 'sctp', 'INIT'), record(1, 'out', 'sctp', 'ABORT')];
+    const carriers = [record(1, 'out', 'dtls', 'ApplicationData (1/1)'), record(1, 'out', 'dtls', 'ApplicationData (1/2)')];
+    expect(log([...records, ...carriers])).toEqual(['1 out sctp INIT  (1/1)', '1 out sctp ABORT  (1/2)']);
+  });
+
+  test('an SCTP packet without a record is not lost', () => {
+    expect(log([record(1, 'out', 'sctp', 'INIT')])).toEqual(['1 out sctp INIT']);
+  });
+
+  test('bulk data is counted after the first packets of a second', () => {
+    const packets = Array.from({ length: 100 }, (_, index) => record(index * 5, 'in', 'sctp', 'DATA tsn 1 stream 1 (1160 B)', 1000));
+    const lines = log([...packets, record(600, 'in', 'sctp', 'ABORT')]);
+    expect(lines).toHaveLength(10);
+    expect(lines[8]).toBe('600 in sctp ABORT');
+    expect(lines[9]).toBe('495 in sctp and DATA × 92: 92.0 kB in a second');
+  });
+
+  test('routine reports are counted; a BYE and a request for a key frame are not', () => {
+    const summaries = ['transport-cc', 'RR, SDES', 'transport-cc', 'PLI', 'SR, SDES, BYE'];
+    expect(log(summaries.map((summary, index) => record(index, 'in', 'rtcp', summary)))).toEqual([
+      '3 in rtcp PLI',
+      '4 in rtcp SR, SDES, BYE',
+      '2 in rtcp RR × 1, SDES × 1, transport-cc × 2: 0.3 kB in a second',
+    ]);
   });
 
   test('handshake records and alerts are lines of their own', () => {

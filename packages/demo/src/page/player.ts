@@ -59,7 +59,7 @@ export class Player {
 
   #count(): void {
     const { videoWidth, videoHeight } = this.#video;
-    if (this.#lastPicture > 0) this.#caption.textContent = `${videoWidth}×${videoHeight}, ${this.#pictures} pictures/s`;
+    this.#caption.textContent = this.#pictures > 0 ? `${videoWidth}×${videoHeight}, ${this.#pictures} pictures/s` : '';
     this.#pictures = 0;
   }
 
