@@ -119,11 +119,13 @@ export class PeerTransport {
     return { ice: state, gathering: gatheringState, dtls: dtlsTransportSlots(this.dtls).state };
   }
 
-  /** A transport that a BUNDLE group has made superfluous, or whose sections were rejected: closed, with events in a task. */
+  /** A transport that a BUNDLE group has made superfluous, or whose sections were rejected: closed in a task, with events. */
   discard(): void {
     if (this.isClosed) return;
-    this.close();
+    this.isClosed = true;
+    void this.driver.close();
     this.#connection.runtime.queueTask(() => {
+      this.#setClosed();
       this.dtls.dispatchEvent(new Event('statechange'));
       this.ice.dispatchEvent(new Event('statechange'));
     });
@@ -133,8 +135,12 @@ export class PeerTransport {
   close(options: CloseOptions = {}): Promise<CloseReport> {
     this.isClosed = true;
     const closed = this.driver.close(options);
+    this.#setClosed();
+    return closed;
+  }
+
+  #setClosed(): void {
     dtlsTransportSlots(this.dtls).state = 'closed';
     iceTransportSlots(this.ice).state = 'closed';
-    return closed;
   }
 }

@@ -73,7 +73,8 @@ export async function generateRTCCertificate(crypto: CryptoProvider, keygenAlgor
   // 3. The member `expires` is an interval from now, in milliseconds; at most 365 days are granted (§4.9.1).
   const { expires } = toRTCCertificateExpiration(typeof keygenAlgorithm === 'string' ? undefined : keygenAlgorithm, 'generateCertificate');
   const lifetime = Math.min(expires ?? THIRTY_DAYS, ONE_YEAR);
-  return createRTCCertificate(crypto, await generateCertificate(crypto, now, { algorithm, expires: now + lifetime }));
+  const expiry = Math.floor(now) + lifetime;
+  return createRTCCertificate(crypto, await generateCertificate(crypto, now, { algorithm, expires: expiry }));
 }
 
 /**
