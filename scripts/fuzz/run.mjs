@@ -16,6 +16,7 @@ await build({
   outExtension: { '.js': '.mjs' },
   bundle: true,
   conditions: ['@petrel/source'],
+  external: ['@peculiar/x509'],
   format: 'esm',
   platform: 'node',
   target: 'node20',

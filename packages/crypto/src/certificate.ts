@@ -36,8 +36,8 @@ const ONE_DAY = 24 * 3600 * 1000;
 const FINGERPRINT_HASHES: readonly HashAlgorithm[] = ['sha-512', 'sha-384', 'sha-256', 'sha-224', 'sha-1'];
 
 /**
- * Makes a self-signed certificate with a fresh key: for P-256 in a millisecond or two. Asynchronous, because an RSA key takes much longer
- * and is made by WebCrypto, off this thread.
+ * Makes a self-signed certificate with a fresh key: for P-256 in a few milliseconds, the first one in 100. Asynchronous, because an RSA key
+ * takes much longer and is made by WebCrypto, off this thread.
  * @param now milliseconds since the Unix epoch
  */
 export async function generateCertificate(crypto: CryptoProvider, now: number, options: CertificateOptions = {}): Promise<Certificate> {
@@ -45,7 +45,8 @@ export async function generateCertificate(crypto: CryptoProvider, now: number, o
   const expires = options.expires ?? now + THIRTY_DAYS;
   const serialNumber = crypto.randomBytes(9);
   serialNumber[0] = 0x40; // RFC 5280 §4.1.2.2: positive
-  return { derChain: [createSelfSigned(privateKey, serialNumber, { notBefore: now - ONE_DAY, notAfter: expires })], privateKey, expires };
+  const der = await createSelfSigned(privateKey, serialNumber, { notBefore: now - ONE_DAY, notAfter: expires });
+  return { derChain: [der], privateKey, expires };
 }
 
 /** The fingerprint of a DER certificate (RFC 8122 §5). */

@@ -1,5 +1,5 @@
 /**
- * X.509 (RFC 5280 §4.1), as far as WebRTC needs it: making a self-signed certificate, and reading a peer's public key out of one.
+ * X.509 (RFC 5280 §4.1), as far as WebRTC needs it: `@peculiar/x509` makes a self-signed certificate; a peer's public key is read out of its own.
  *
  * ```
  *   Certificate     ::=  SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue BIT STRING }
@@ -7,9 +7,10 @@
  *                                   subject, subjectPublicKeyInfo, … }
  * ```
  */
-import { encodeUtf8 } from '@petrel/bytes';
+import type { X509CertificateGenerator } from '@peculiar/x509';
+import { toHex } from '@petrel/bytes';
 import type { SigningKey } from './crypto.ts';
-import { type DerElement, encodeBitString, encodeElement, encodeSequence, OID, readSequence, TAG } from './der.ts';
+import { type DerElement, readSequence, TAG } from './der.ts';
 
 /** Milliseconds since the Unix epoch. */
 interface Validity {
@@ -17,24 +18,46 @@ interface Validity {
   readonly notAfter: number;
 }
 
-/** @param serialNumber positive, at most 20 bytes (§4.1.2.2) */
-export function createSelfSigned(key: SigningKey, serialNumber: Uint8Array, validity: Validity): Uint8Array {
-  const [scheme, algorithm] =
-    key.algorithm === 'rsa'
-      ? (['rsa-pkcs1-sha256', encodeSequence(OID.sha256WithRsa, Uint8Array.of(TAG.null, 0))] as const) // RFC 4055 §5
-      : (['ecdsa-sha256', encodeSequence(OID.ecdsaWithSha256)] as const); // RFC 5758 §3.2: no parameters
-  const commonName = encodeSequence(OID.commonName, encodeElement(TAG.utf8String, encodeUtf8('WebRTC')));
-  const name = encodeSequence(encodeElement(TAG.set, commonName));
-  const tbsCertificate = encodeSequence(
-    encodeElement(TAG.explicit0, encodeElement(TAG.integer, Uint8Array.of(2))), // v3
-    encodeElement(TAG.integer, serialNumber),
-    algorithm,
-    name,
-    encodeSequence(encodeTime(validity.notBefore), encodeTime(validity.notAfter)),
-    name,
-    key.subjectPublicKeyInfo,
-  );
-  return encodeSequence(tbsCertificate, algorithm, encodeBitString(key.sign(scheme, tbsCertificate)));
+/**
+ * The library is loaded with the first certificate: that takes 100 ms, which users of the codecs should not pay.
+ * @param serialNumber positive, at most 20 bytes (§4.1.2.2)
+ */
+export async function createSelfSigned(key: SigningKey, serialNumber: Uint8Array, validity: Validity): Promise<Uint8Array> {
+  const x509 = await import('@peculiar/x509');
+  const name = 'CN=WebRTC';
+  const parameters = {
+    serialNumber: toHex(serialNumber),
+    subject: name,
+    issuer: name,
+    notBefore: new Date(validity.notBefore),
+    notAfter: new Date(validity.notAfter),
+    publicKey: key.subjectPublicKeyInfo,
+    signingKey: { algorithm: key.algorithm === 'rsa' ? { name: 'RSASSA-PKCS1-v1_5' } : { name: 'ECDSA', namedCurve: 'P-256' } },
+  };
+  const certificate = await x509.X509CertificateGenerator.create(parameters as unknown as CreateParameters, signerOf(key));
+  return new Uint8Array(certificate.rawData);
+}
+
+type CreateParameters = Parameters<typeof X509CertificateGenerator.create>[0];
+type WebCrypto = NonNullable<Parameters<typeof X509CertificateGenerator.create>[1]>;
+
+/** The library signs through WebCrypto's interface; the provider's key takes its place, so that a seeded provider makes the same certificate again. */
+function signerOf(key: SigningKey): WebCrypto {
+  const sign = async (_algorithm: unknown, _key: unknown, data: ArrayBuffer): Promise<Uint8Array> =>
+    webCryptoSignature(key, new Uint8Array(data));
+  return { subtle: { sign } } as unknown as WebCrypto;
+}
+
+/** WebCrypto has ECDSA signatures as r || s, 32 bytes each, a {@link SigningKey} as DER. */
+function webCryptoSignature(key: SigningKey, data: Uint8Array): Uint8Array {
+  if (key.algorithm === 'rsa') return key.sign('rsa-pkcs1-sha256', data);
+  const signature = new Uint8Array(64);
+  const integers = readSequence(key.sign('ecdsa-sha256', data))!;
+  integers.forEach(({ content }, index) => {
+    const digits = content.subarray(Math.max(0, content.length - 32)); // without the sign's zero byte
+    signature.set(digits, 32 * (index + 1) - digits.length);
+  });
+  return signature;
 }
 
 /** The SubjectPublicKeyInfo inside a DER certificate, or undefined when the bytes are not one. */
@@ -53,13 +76,6 @@ export function expiryOf(certificate: Uint8Array): number | undefined {
 function tbsFields(certificate: Uint8Array): DerElement[] | undefined {
   const fields = readSequence(readSequence(certificate)?.[0]?.whole);
   return fields?.[0]?.tag === TAG.explicit0 ? fields.slice(1) : fields;
-}
-
-/** UTCTime through 2049, GeneralizedTime after (§4.1.2.5). */
-function encodeTime(milliseconds: number): Uint8Array {
-  const digits = new Date(milliseconds).toISOString().replace(/[-:T]|\.\d+/g, '');
-  const isShort = digits < '2050';
-  return encodeElement(isShort ? TAG.utcTime : TAG.generalizedTime, encodeUtf8(isShort ? digits.slice(2) : digits));
 }
 
 function decodeTime({ tag, content }: DerElement): number | undefined {
