@@ -39,8 +39,11 @@ export interface IceAgentOptions {
   readonly lite?: boolean;
   /** Whether to connect to the peer's TCP passive candidates (RFC 6544); no unless given. Passive candidates come from TCP sockets. */
   readonly tcpActive?: boolean;
-  /** Hides own addresses: gives the name (`….local`) that stands for a host address in candidates (draft-ietf-mmusic-mdns-ice-candidates). */
-  readonly concealAddress?: (address: string) => string;
+  /**
+   * Hides own addresses: gives the name (`….local`) that stands for a host address in candidates (draft-ietf-mmusic-mdns-ice-candidates), or
+   * undefined for no host candidate at all. Checks are sent from it all the same.
+   */
+  readonly concealAddress?: (address: string) => string | undefined;
   /** Milliseconds between two checks: 50 unless given, at least 5 (RFC 8445 §14.2). */
   readonly pacing?: number;
   /** Pairs that are checked, at most. */

@@ -62,7 +62,7 @@ export class LocalCandidates {
       component: 1,
       protocol,
       priority: candidatePriority(typePreference('host', protocol), local, 1),
-      address: socket?.announcedAddress ?? this.#options.concealAddress?.(address) ?? address,
+      address: socket?.announcedAddress ?? this.#shownAddress(address),
       port: socket?.announcedPort ?? port,
       type: 'host',
       ...(tcpType === undefined ? {} : { tcpType }),
@@ -132,10 +132,17 @@ export class LocalCandidates {
     };
   }
 
+  /** Where addresses are hidden: the name that stands for it, or that there is one. */
+  #shownAddress(address: string): string {
+    const { concealAddress } = this.#options;
+    return concealAddress === undefined ? address : (concealAddress(address) ?? unspecifiedAddress(address));
+  }
+
   /** Surfaces a candidate, unless the policy hides it or it says nothing new (RFC 8445 §5.1.3). */
   #show(local: LocalCandidate): void {
     const { candidate, base, address, port } = local;
     if (this.#options.transportPolicy === 'relay' && candidate.type !== 'relay') return;
+    if (candidate.address === unspecifiedAddress(address)) return;
     if (this.#shown.some((other) => other.base === base && other.address === address && other.port === port)) return;
     this.#shown.push(local);
     this.#onCandidate(candidate);
@@ -145,7 +152,7 @@ export class LocalCandidates {
   #related({ address, port }: TransportAddress): { relatedAddress: string; relatedPort: number } {
     const hidden = this.#options.concealAddress !== undefined || this.#options.transportPolicy === 'relay';
     if (!hidden) return { relatedAddress: address, relatedPort: port };
-    return { relatedAddress: addressFamily(address) === 4 ? '0.0.0.0' : '::', relatedPort: 0 };
+    return { relatedAddress: unspecifiedAddress(address), relatedPort: 0 };
   }
 
   /** RFC 8445 §5.1.1.3: the same for the same type, base address, protocol and server. */
@@ -157,4 +164,9 @@ export class LocalCandidates {
     this.#foundations.set(key, foundation);
     return foundation;
   }
+}
+
+/** What stands for a hidden address of the same family (RFC 8839 §5.1). */
+function unspecifiedAddress(address: string): string {
+  return addressFamily(address) === 4 ? '0.0.0.0' : '::';
 }

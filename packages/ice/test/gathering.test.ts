@@ -267,6 +267,20 @@ describe('I16, draft-ietf-mmusic-mdns-ice-candidates: hidden addresses', () => {
     );
     expect(everything).not.toContain('10.0.0.1');
   });
+
+  test('no name: no host candidate, neither shown nor in statistics, but checks are sent from it', async () => {
+    const a = await gathered(newPeer([stun], { concealAddress: () => undefined }));
+    expect(a.candidates()).toEqual(['srflx udp 198.51.100.1']);
+    const open = network.addHost('open', { interfaces: [{ addresses: ['192.0.2.7'] }] });
+    const b = newPeer([], {}, open);
+    await b.gather(['192.0.2.7']);
+    SimulatedPeer.signal(a, b);
+    expect(await network.runUntil(() => a.connected && b.connected, 10_000)).toBe(true);
+    const everything = JSON.stringify([a.events, a.agent.stats, a.agent.selectedPair], (_, value) =>
+      typeof value === 'bigint' ? `${value}` : value,
+    );
+    expect(everything).not.toContain('10.0.0.1');
+  });
 });
 
 describe('restarts', () => {
