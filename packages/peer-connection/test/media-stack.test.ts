@@ -195,10 +195,12 @@ describe('routing (RFC 8843 §9.2)', () => {
     rtpTo(link.b, { extensions: [mid('7')] });
     rtpTo(link.b, { extensions: [mid('0')], payloadType: 120 });
     expect(link.b.discards.toJSON()).toEqual({ 'unknown-mid': 1, 'unknown-payload-type': 1 });
+    rtpTo(link.b, { ssrc: 1 });
     for (const stream of link.b.receiveStreams) stream.configure({ active: false });
-    rtpTo(link.b, {});
-    expect(link.b.discards.of('inactive-receive-stream')).toBe(1);
-    expect([first.length, second.length]).toEqual([0, 0]);
+    rtpTo(link.b, { ssrc: 1, sequenceNumber: 2 });
+    rtpTo(link.b, { ssrc: 2 });
+    expect(link.b.discards.of('inactive-receive-stream')).toBe(2);
+    expect([first.length, second.length]).toEqual([1, 0]);
   });
 
   test('a stopped stream gets nothing, and its place is free', () => {
@@ -657,11 +659,13 @@ describe('BYE', () => {
 
 describe('limits', () => {
   test('descriptions of SSRCs that never come are bounded', () => {
-    const { link, delivered } = video();
+    const { link, second } = setup();
     for (let ssrc = 0; ssrc < 10_000; ssrc++)
-      link.b.receiveRtcp(serializeRtcp([{ type: 'source-description', chunks: [{ ssrc, items: [{ type: 15, text: '0' }] }] }]), 0);
-    rtpTo(link.b, { ssrc: 5 });
-    expect(delivered).toHaveLength(1);
+      link.b.receiveRtcp(serializeRtcp([{ type: 'source-description', chunks: [{ ssrc, items: [{ type: 15, text: '1' }] }] }]), 0);
+    rtpTo(link.b, { ssrc: 5, extensions: [] });
+    rtpTo(link.b, { ssrc: 9999, extensions: [] });
+    expect(second).toHaveLength(1);
+    expect(link.b.discards.toJSON()).toEqual({ 'unroutable-rtp': 1 });
   });
 
   test('nothing is scheduled before the first packet', () => {

@@ -149,14 +149,14 @@ export class SrtpContext {
 /**
  * The packet index that a sequence number most likely has (RFC 3711 §3.3.1 and appendix A).
  * @param highest index of the newest packet so far, or -1
- * @returns -1 for a packet from before the first rollover counter
+ * @returns a negative number for a packet from before the first rollover counter
  */
 export function guessIndex(highest: number, sequenceNumber: number): number {
   if (highest < 0) return sequenceNumber;
   const latest = highest % 0x1_0000;
   const rollovers = (highest - latest) / 0x1_0000;
   if (latest < 0x8000) {
-    if (sequenceNumber - latest > 0x8000) return rollovers === 0 ? -1 : (rollovers - 1) * 0x1_0000 + sequenceNumber;
+    if (sequenceNumber - latest > 0x8000) return (rollovers - 1) * 0x1_0000 + sequenceNumber;
   } else if (latest - 0x8000 > sequenceNumber) return (rollovers + 1) * 0x1_0000 + sequenceNumber;
   return rollovers * 0x1_0000 + sequenceNumber;
 }

@@ -235,6 +235,11 @@ describe.each(PROFILES)('%s', (profile) => {
     for (let i = 65_001; i < 65_000 + 0x7fff; i += 1000) late = sender.protect(rtp(i))!;
     expect(receiver.unprotect(sender.protect(rtp(65_000 + 0x7fff))!)).toEqual(rtp(65_000 + 0x7fff));
     expect(receiver.unprotect(late!)).toEqual(rtp(lastStep(65_001, 65_000 + 0x7fff, 1000)));
+    const [before, after] = pair();
+    expect(after.unprotect(before.protect(rtp(10))!)).toBeDefined();
+    expect(before.protect(rtp(65_000))).toBeUndefined(); // the rollover counter cannot be -1
+    expect(after.unprotect(rtp(65_000))).toBeUndefined();
+    expect(after.discards.toJSON()).toEqual({ 'too-old': 1 });
     const [sender2, receiver2] = pair();
     const packets = [65_530, 65_535, 65_536, 65_537].map((index) => sender2.protect(rtp(index))!);
     for (const index of [0, 2, 1, 3]) expect(receiver2.unprotect(packets[index]!)).toBeDefined();

@@ -60,11 +60,9 @@ function parseChunk(reader: ByteReader): SdesChunk | undefined {
   const items: SdesItem[] = [];
   for (let type = reader.uint8(); type !== 0 && !reader.overrun; type = reader.uint8()) {
     const text = reader.view(reader.uint8());
-    if (reader.overrun) return undefined;
     items.push({ type, text: decodeUtf8(text) });
   }
   // The list is ended by at least one zero octet, so a chunk that just stops is malformed.
-  if (reader.overrun) return undefined;
   reader.skip((4 - ((reader.offset - start) & 3)) & 3);
   return reader.overrun ? undefined : { ssrc, items };
 }
