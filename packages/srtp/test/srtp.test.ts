@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { fromHex, readUint32, toHex, writeUint32 } from '@petrel/bytes';
+import { concatBytes, fromHex, readUint32, toHex, writeUint32 } from '@petrel/bytes';
 import { nobleCrypto } from '@petrel/crypto/noble';
 import { nodeCrypto } from '@petrel/crypto/node';
 import { RtpPacket, serializeRtpPacket } from '@petrel/rtp';
@@ -238,7 +238,7 @@ describe.each(PROFILES)('%s', (profile) => {
     const [before, after] = pair();
     expect(after.unprotect(before.protect(rtp(10))!)).toBeDefined();
     expect(before.protect(rtp(65_000))).toBeUndefined(); // the rollover counter cannot be -1
-    expect(after.unprotect(rtp(65_000))).toBeUndefined();
+    expect(after.unprotect(concatBytes(rtp(65_000), new Uint8Array(16)))).toBeUndefined();
     expect(after.discards.toJSON()).toEqual({ 'too-old': 1 });
     const [sender2, receiver2] = pair();
     const packets = [65_530, 65_535, 65_536, 65_537].map((index) => sender2.protect(rtp(index))!);
