@@ -66,7 +66,7 @@ export class PeerTransport {
 
   /** Whether it was in a local description that was set. */
   get isApplied(): boolean {
-    return this.#isGathering;
+    return iceTransportSlots(this.ice).localParameters !== undefined;
   }
 
   get remoteParameters(): IceParameters | undefined {

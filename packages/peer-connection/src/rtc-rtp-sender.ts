@@ -182,7 +182,8 @@ async function setParameters(slots: SenderSlots, parameters: RTCRtpSendParameter
   // 8. 9. Nothing has to be configured but the choice of codec and what is active.
   await new Promise<void>((resolve) => slots.connection.runtime.queueTask(resolve));
   slots.lastReturnedParameters = null;
-  slots.sendEncodings = parameters.encodings;
+  // Encodings that a description has removed meanwhile stay removed.
+  slots.sendEncodings = slots.sendEncodings.map((one) => parameters.encodings.find(({ rid }) => rid === one.rid) ?? one);
   configureSendStreams(slots);
   return undefined;
 }

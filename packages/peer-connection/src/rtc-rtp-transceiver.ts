@@ -93,6 +93,11 @@ export class RTCRtpTransceiver {
     return this.#slots.stopped ? 'stopped' : this.#slots.currentDirection;
   }
 
+  /** Not in the specification any more, and in every browser. */
+  get stopped(): boolean {
+    return this.#slots.stopped;
+  }
+
   /** Ends sending and receiving for good; negotiation then frees the media section. */
   stop(): void {
     const slots = this.#slots;

@@ -168,22 +168,22 @@ function deriveStates(connection: PeerConnectionSlots): void {
   connection.connectionState = deriveConnectionState(connection.iceConnectionState, states);
 }
 
-/** The set of transports has changed (BUNDLE, a stopped transceiver): the states derived from it may have too. */
+/** The set of transports has changed (BUNDLE, a stopped transceiver): the states derived from it may have too. They tell of it in a task. */
 export function updateAggregateStates(connection: PeerConnectionSlots): void {
+  const { iceConnectionState, connectionState, iceGatheringState } = connection;
+  deriveStates(connection);
+  connection.iceGatheringState = deriveGatheringState(transportStates(connection));
+  const events: string[] = [];
+  if (connection.iceGatheringState !== iceGatheringState) events.push('icegatheringstatechange');
+  if (connection.iceConnectionState !== iceConnectionState) events.push('iceconnectionstatechange');
+  if (connection.connectionState !== connectionState) events.push('connectionstatechange');
+  if (events.length === 0) return;
   connection.runtime.queueTask(() => {
     if (connection.isClosed) return;
-    const { iceConnectionState, connectionState, iceGatheringState } = connection;
-    deriveStates(connection);
-    connection.iceGatheringState = deriveGatheringState(transportStates(connection));
-    if (connection.iceGatheringState !== iceGatheringState) {
-      connection.object.dispatchEvent(new Event('icegatheringstatechange'));
-      if (connection.iceGatheringState === 'complete') {
-        connection.resolveGatheringComplete();
-        connection.object.dispatchEvent(new RTCPeerConnectionIceEvent('icecandidate', { candidate: null }));
-      }
-    }
-    if (connection.iceConnectionState !== iceConnectionState) connection.object.dispatchEvent(new Event('iceconnectionstatechange'));
-    if (connection.connectionState !== connectionState) connection.object.dispatchEvent(new Event('connectionstatechange'));
+    for (const type of events) connection.object.dispatchEvent(new Event(type));
+    if (!events.includes('icegatheringstatechange') || connection.iceGatheringState !== 'complete') return;
+    connection.resolveGatheringComplete();
+    connection.object.dispatchEvent(new RTCPeerConnectionIceEvent('icecandidate', { candidate: null }));
   });
 }
 

@@ -137,7 +137,8 @@ function parseAttributes(lines: Lines): Attribute[] {
   for (let line = lines.optional('a'); line !== undefined; line = lines.optional('a')) {
     const colon = line.indexOf(':');
     const name = colon === -1 ? line : line.slice(0, colon);
-    if (!isToken(name)) throw lines.error('malformed a= line', -1);
+    // Names that are no tokens are tolerated, as unknown attributes are.
+    if (name === '') throw lines.error('malformed a= line', -1);
     const value = colon === -1 ? undefined : line.slice(colon + 1);
     const syntax = ATTRIBUTE_SYNTAX.get(name);
     if (syntax !== undefined && syntax(value) === undefined) throw lines.error(`malformed a=${name} attribute`, -1);

@@ -2,7 +2,7 @@
 import { has, type MediaSection, RTCP_REDUCED_SIZE } from '@petrel/sdp';
 import type { PeerConnectionSlots } from '../peer-connection-slots.ts';
 import { receives, sends, type TransceiverSlots } from '../rtc-rtp-transceiver.ts';
-import { codecsOf, commonCodecs, commonExtensions } from './codec-negotiation.ts';
+import { codecsOf, commonExtensions, sendableCodecs } from './codec-negotiation.ts';
 import { type CreatedDescription, type Description, directionOf, isData, isRejected, midOf } from './description.ts';
 import { pruneEncodings } from './simulcast.ts';
 import { removeRemoteTrack, setAssociatedStreams, type TrackChanges } from './remote-tracks.ts';
@@ -68,7 +68,7 @@ function applyLocalSection(
 
 /** What both descriptions have in common. */
 export function negotiate({ sender, receiver, headerExtensions }: TransceiverSlots, local: MediaSection, remote: MediaSection): void {
-  sender.sendCodecs = commonCodecs(remote, local);
+  sender.sendCodecs = sendableCodecs(remote, local);
   sender.lastReturnedParameters = null;
   const extensions = commonExtensions(local, remote);
   sender.headerExtensions = extensions.send;

@@ -63,6 +63,7 @@ function applyRemoteSection(
   const isAnswer = description.type !== 'offer';
   if (isAnswer) pruneEncodings(sender, section, 'recv');
   else adoptEnvelope(transceiver, section);
+  sender.lastReturnedParameters = null;
   // 6.
   if (transceiver.jsepMid === null) transceiver.associatedByPendingDescription = true;
   transceiver.jsepMid = mid;

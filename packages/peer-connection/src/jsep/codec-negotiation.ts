@@ -213,6 +213,19 @@ export function hasMedia(codecs: readonly NegotiableCodec[]): boolean {
   return codecs.some((codec) => !isAuxiliary(codec));
 }
 
+/** What the peer wants to receive and what can be sent, in its order and with its numbers; an answer may name codecs that were not offered (RFC 3264 §6.1). */
+export function sendableCodecs(remote: MediaSection, local: MediaSection): NegotiableCodec[] {
+  const common = commonCodecs(remote, local);
+  const added = codecsOf(remote).filter(
+    (codec) =>
+      !isAuxiliary(codec) && isAcceptable(remote.kind as MediaKind, codec) && !common.some((one) => one.payloadType === codec.payloadType),
+  );
+  return [
+    ...common,
+    ...added.map((codec) => ({ ...codec, rtcpFeedback: codec.rtcpFeedback.filter((feedback) => FEEDBACK.has(feedback)) })),
+  ];
+}
+
 /**
  * The codecs of one description that the other one has too, as the first one writes them: its payload types, its order, the feedback of both.
  */

@@ -125,7 +125,7 @@ function describeRtp(
 ): MediaSection {
   const { kind, sender } = transceiver;
   const direction = intersect(transceiver.direction, reverse(directionOf(offer.session, section)));
-  const sendRids = answeredRids(section, transceiver);
+  const sendRids = sender.sendEncodings.length > 1 ? answeredRids(section, transceiver) : [];
   return rtpSection({
     mid: read(section, MID),
     transport,
@@ -138,7 +138,7 @@ function describeRtp(
     streamIds: sender.associatedMediaStreamIds,
     trackId: sender.msidTrackId,
     cname: connection.cname,
-    ssrcs: sendRids.length > 1 || !sends(direction) ? undefined : encodingSsrcs(sender, 0),
+    ssrcs: sendRids.length > 0 || !sends(direction) ? undefined : encodingSsrcs(sender, 0),
     sendRids: sends(direction) ? sendRids : [],
     reducedSize: has(section, RTCP_REDUCED_SIZE),
   });

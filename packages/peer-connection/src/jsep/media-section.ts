@@ -187,7 +187,7 @@ function sourceAttributes({ direction, ssrcs, cname, codecs, streamIds, trackId 
 
 /** RFC 8851, RFC 8853. */
 function simulcastAttributes(rids: readonly string[]): Attribute[] {
-  if (rids.length < 2) return [];
+  if (rids.length === 0) return [];
   const send = rids.map((id) => [{ id, paused: false }]);
   return [...rids.map((id) => write(RID, { id, direction: 'send' })), write(SIMULCAST, { send })];
 }

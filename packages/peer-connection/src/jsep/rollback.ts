@@ -10,6 +10,7 @@ export function rollBack(connection: PeerConnectionSlots, changes: TrackChanges)
   for (const transceiver of connection.transceivers) restore(transceiver, isRemote, changes);
   connection.transceivers = connection.transceivers.filter((transceiver) => {
     if (!transceiver.createdByPendingDescription || transceiver.trackAttached) {
+      if (transceiver.createdByPendingDescription) forgetEnvelope(transceiver);
       transceiver.createdByPendingDescription = false;
       return true;
     }
@@ -20,6 +21,13 @@ export function rollBack(connection: PeerConnectionSlots, changes: TrackChanges)
   connection.pendingRemoteDescription = null;
   connection.signalingState = 'stable';
   dropPendingTransports(connection);
+}
+
+/** What the offer wanted to receive is no more. */
+function forgetEnvelope({ sender, kind }: TransceiverSlots): void {
+  if (sender.sendEncodings.every(({ rid }) => rid === undefined)) return;
+  sender.sendEncodings = [kind === 'video' ? { active: true, scaleResolutionDownBy: 1 } : { active: true }];
+  sender.lastReturnedParameters = null;
 }
 
 function restore(transceiver: TransceiverSlots, isRemote: boolean, changes: TrackChanges): void {

@@ -15,7 +15,7 @@ import { type CreatedDescription, Description, iceCredentials, isRejected } from
 import { updateNegotiationNeeded } from './negotiation-needed.ts';
 import type { TrackChanges } from './remote-tracks.ts';
 import { rollBack } from './rollback.ts';
-import { checkRemote, checkRids, checkState, parseDescription } from './validate-description.ts';
+import { checkRemote, checkState, parseDescription } from './validate-description.ts';
 
 /** A remote description, or a rollback on behalf of `setRemoteDescription`. */
 export function setRemoteDescription(connection: PeerConnectionSlots, type: RTCSdpType, sdp: string): void {
@@ -23,7 +23,6 @@ export function setRemoteDescription(connection: PeerConnectionSlots, type: RTCS
   if (type === 'rollback') return apply(connection, undefined, true, undefined);
   const session = parseDescription(sdp);
   checkRemote(connection, type, session);
-  checkRids(connection, session, type);
   apply(connection, new Description(type, sdp, session), true, undefined);
 }
 

@@ -5,7 +5,7 @@ import type { SenderSlots } from '../rtc-rtp-sender.ts';
 
 /** Encodings for the layers that an offer wants to receive: the first of alternatives, no rid twice, the largest scale first. */
 export function proposedEncodings(section: MediaSection): RTCRtpEncodingParameters[] {
-  const streams = read(section, SIMULCAST)?.recv ?? [];
+  const streams = section.kind === 'video' ? (read(section, SIMULCAST)?.recv ?? []) : [];
   const rids = [...new Set(streams.map((alternatives) => alternatives[0]!.id))].slice(0, MAX_ENCODINGS.video);
   return rids.map((rid, index) => ({ rid, active: true, scaleResolutionDownBy: 2 ** (rids.length - index - 1) }));
 }

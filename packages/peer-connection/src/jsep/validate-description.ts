@@ -1,5 +1,6 @@
 /** What a description must be before it is applied (RFC 8829 §5.5 to §5.8, W3C WebRTC §4.4.1.5). Nothing has changed when this throws. */
 import {
+  EXTMAP,
   has,
   type MediaSection,
   MID,
@@ -9,13 +10,23 @@ import {
   RTCP_MUX,
   SdpSyntaxError,
   type SessionDescription,
-  SIMULCAST,
 } from '@petrel/sdp';
 import { exception, RTCError } from '../errors.ts';
 import { localDescription, type PeerConnectionSlots } from '../peer-connection-slots.ts';
+import { type Direction, intersect, reverse } from '../rtc-rtp-transceiver.ts';
 import type { RTCSdpType } from '../rtc-session-description.ts';
 import { hasMedia, codecsOf } from './codec-negotiation.ts';
-import { bundleGroups, type Description, giveMid, isBundleOnly, isData, isRejected, midOf, transportAttributes } from './description.ts';
+import {
+  bundleGroups,
+  type Description,
+  directionOf,
+  giveMid,
+  isBundleOnly,
+  isData,
+  isRejected,
+  midOf,
+  transportAttributes,
+} from './description.ts';
 
 /** RFC 8829 §3.2, figure 3. @throws InvalidStateError */
 export function checkState({ signalingState }: PeerConnectionSlots, type: RTCSdpType, remote: boolean): void {
@@ -55,8 +66,10 @@ export function checkRemote(connection: PeerConnectionSlots, type: Exclude<RTCSd
   else checkAnsweredSections(session, localDescription(connection)!);
   for (const [index, section] of session.media.entries()) {
     if (isRejected(section)) continue;
+    if (!isData(section)) checkMedia(section, index);
+    if (!needsTransport(session, section, index)) continue;
     if (!isData(section) && !has(section, RTCP_MUX)) throw invalid(`section ${index} does not multiplex RTCP (a=rtcp-mux)`);
-    if (needsTransport(session, section, index)) checkTransport(session, section, index, type);
+    checkTransport(session, section, index, type);
   }
 }
 
@@ -113,13 +126,28 @@ function checkAnsweredSections(session: SessionDescription, offer: Description):
     if (section.kind !== offered.kind) throw invalid(`section ${index} is ${section.kind}, and was offered as ${offered.kind}`);
     if (midOf(section, index) !== midOf(offered, index)) throw invalid(`the mid of section ${index} is not that of the offer`);
     if (isRejected(offered) && !isRejected(section)) throw invalid(`section ${index} was rejected in the offer`);
-    if (!isRejected(section) && !isData(section) && !hasMedia(codecsOf(section)))
-      throw invalid(`section ${index} has no codec that is known`);
+    if (isRejected(section) || isData(section)) continue;
+    if (!hasMedia(codecsOf(section))) throw invalid(`section ${index} has no codec that is known`);
+    checkDirection(directionOf(offer.session, offered), directionOf(session, section), index);
   }
   const offeredGroups = bundleGroups(offer.session);
   for (const mids of bundleGroups(session))
     if (!offeredGroups.some((group) => mids.every((mid) => group.includes(mid))))
       throw invalid('the answer has a BUNDLE group that was not offered');
+}
+
+/** RFC 3264 §6.1: nobody sends what the other side does not receive. */
+function checkDirection(offered: Direction, answered: Direction, index: number): void {
+  if (intersect(reverse(offered), answered) !== answered) throw invalid(`section ${index} answers ${offered} with ${answered}`);
+}
+
+/** Payload types that RTCP multiplexing takes away (RFC 5761 §4), and identifiers with two meanings (RFC 8285 §5). */
+function checkMedia(section: MediaSection, index: number): void {
+  const reserved = codecsOf(section).find(({ payloadType }) => payloadType >= 64 && payloadType <= 95);
+  if (reserved !== undefined) throw invalid(`section ${index} has the payload type ${reserved.payloadType}, which RTCP has (RFC 5761 §4)`);
+  const extensions = readAll(section, EXTMAP);
+  if (new Set(extensions.map(({ id }) => id)).size < extensions.length)
+    throw invalid(`section ${index} gives a header extension's identifier twice`);
 }
 
 /** The tagged section of a group has the transport; the others need not repeat it (RFC 8843 §7.1.3). */
@@ -129,24 +157,16 @@ function needsTransport(session: SessionDescription, section: MediaSection, inde
   return group === undefined || group[0] === midOf(section, index);
 }
 
+/** RFC 8839 §5.4: ice-chars. A password that is too short weakens nobody but the peer. */
+function isIceText(text: string | undefined): boolean {
+  return text !== undefined && /^[A-Za-z0-9+/]+$/.test(text);
+}
+
 /** RFC 8829 §5.8.2, RFC 8827 §6.5. */
 function checkTransport(session: SessionDescription, section: MediaSection, index: number, type: RTCSdpType): void {
   const { usernameFragment, password, fingerprints, setup } = transportAttributes(session, section);
-  if (usernameFragment === undefined || password === undefined) throw invalid(`section ${index} has no ICE credentials`);
+  if (!isIceText(usernameFragment) || !isIceText(password)) throw invalid(`section ${index} has no ICE credentials`);
   if (fingerprints.length === 0) throw invalid(`section ${index} has no DTLS fingerprint`);
   if (type !== 'offer' && setup === 'actpass') throw invalid(`section ${index} answers with a=setup:actpass`);
   if (setup === 'holdconn') throw invalid(`section ${index} holds the connection (a=setup:holdconn)`);
-}
-
-/** "Validate RIDs": an answer, or a new offer, cannot bring others (W3C WebRTC §4.4.1.5). @throws InvalidAccessError */
-export function checkRids(connection: PeerConnectionSlots, session: SessionDescription, type: RTCSdpType): void {
-  for (const [index, section] of session.media.entries()) {
-    const mid = midOf(section, index);
-    const sender = connection.transceivers.find(({ jsepMid }) => jsepMid === mid)?.sender;
-    if (sender === undefined || sender.sendEncodings.length < 2) continue;
-    const wanted = readAll(section, SIMULCAST).flatMap(({ recv = [] }) => recv.map((alternatives) => alternatives[0]!.id));
-    const known = sender.sendEncodings.map(({ rid }) => rid);
-    const isEnvelope = wanted.every((rid) => known.includes(rid));
-    if (type !== 'offer' && !isEnvelope) throw invalid('the answer wants to receive rids that were not offered');
-  }
 }

@@ -1,9 +1,9 @@
 /** ICE (RFC 8839, RFC 8840), DTLS (RFC 8122, RFC 8842) and SCTP (RFC 8841). */
 import { type AttributeType, flag, numeric, textual } from './attribute.ts';
 
-/** RFC 8839 §5.4: 4 to 256 and 22 to 256 ice-chars. */
-export const ICE_UFRAG: AttributeType<string> = textual('ice-ufrag', /^[A-Za-z0-9+/]{4,256}$/);
-export const ICE_PWD: AttributeType<string> = textual('ice-pwd', /^[A-Za-z0-9+/]{22,256}$/);
+/** RFC 8839 §5.4 wants 4 to 256 and 22 to 256 ice-chars; whether they are acceptable is for the description's user to say. */
+export const ICE_UFRAG: AttributeType<string> = textual('ice-ufrag', /^\S{1,256}$/);
+export const ICE_PWD: AttributeType<string> = textual('ice-pwd', /^\S{1,256}$/);
 /** RFC 8839 §5.3: a lite agent; at session level only. */
 export const ICE_LITE: AttributeType<true> = flag('ice-lite');
 /** RFC 8840 §8.2. */
