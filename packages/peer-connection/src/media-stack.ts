@@ -184,7 +184,8 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     const arrival = stream.receive(source, header, codec, now);
     if (arrival === 'dropped') return;
     if (arrival === 'gap') this.#timers.start('nack', now);
-    if (stream.setMuted(false)) this.#events.push({ type: 'unmute', stream });
+    // Not by RTX: padding in it probes for bandwidth, also before there is media.
+    if (source.role === 'media' && stream.setMuted(false)) this.#events.push({ type: 'unmute', stream });
   }
 
   /** Takes a decrypted compound. */

@@ -363,6 +363,8 @@ describe('loss', () => {
       rtpTo(link.b, { payloadType: 97, ssrc: 0x77, payload: Uint8Array.from(payload), ...more });
     rtx([0, 1, 9, 9]);
     expect(link.b.discards.toJSON()).toEqual({ 'unmatched-rtx': 1 });
+    rtx([], { ssrc: 0x79, padding: 20 });
+    expect(link.b.pollEvent()).toBeUndefined(); // probing is no media
     rtpTo(link.b, { sequenceNumber: 1 });
     rtpTo(link.b, { sequenceNumber: 3 });
     rtx([0], { sequenceNumber: 2 });
