@@ -16,7 +16,6 @@ export async function buildDemo() {
       outExtension: { '.js': '.mjs' },
       bundle: true,
       conditions: ['@petrel/source'],
-      external: ['@peculiar/x509'],
       format: 'esm',
       platform: 'node',
       target: 'node20',

@@ -19,6 +19,7 @@ print('answer', pc.localDescription?.sdp);
 // A closed connection does not hold the process: whoever wants to hear of its end has to.
 const hold = setInterval(() => {}, 1000);
 const report = await pc.closed;
+await new Promise((resolve) => setTimeout(resolve, 20)); // the last events are on their way
 clearInterval(hold);
 // The socket stays a moment for a last refusal of consent, without holding the process; standard input and output are not ours.
 const resources = process.getActiveResourcesInfo().filter((name) => !/^(?:Pipe|TTY|FSReq)/.test(name));

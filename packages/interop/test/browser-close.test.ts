@@ -97,7 +97,9 @@ for (const name of browsers)
         (handles) => handles.length === 0,
         6000,
       );
-      const refusals = session.wire.filter(({ summary }) => summary.includes('error 403')).map(({ direction, layer }) => `${direction} ${layer}`);
+      const refusals = session.wire
+        .filter(({ summary }) => summary.includes('error 403'))
+        .map(({ direction, layer }) => `${direction} ${layer}`);
       // Chromium checks every two and a half seconds, Firefox every five.
       expect(refusals).toEqual(refusals.length === 0 && name === 'firefox' ? [] : ['out stun']);
       if (name === 'chromium') await browser.page.evaluate(() => peer.event('connection failed'));
@@ -156,7 +158,7 @@ function startServer(offer: string): { line(name: string): Promise<string>; exit
     '--platform=node',
     '--format=esm',
     '--conditions=@petrel/source',
-    '--external:@peculiar/x509',
+
     `--outfile=${script}`,
   ];
   execFileSync(join(root, 'node_modules/.bin/esbuild'), [source, ...options, '--log-level=error'], { cwd: root });
