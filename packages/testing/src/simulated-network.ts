@@ -32,7 +32,7 @@ export class Realm {
 }
 
 /** Real milliseconds that {@link SimulatedNetwork.runUntil} waits for promises of the outside world when nothing is left to simulate. */
-const PATIENCE = 1000;
+const PATIENCE = 300;
 
 /**
  * @example
