@@ -41,10 +41,10 @@ async function connected(link: LinkConditions = {}, seed = 1) {
 
 describe('simulated TCP', () => {
   test('a stream arrives whole and in order at 20 % loss with reordering and duplicates; close() sends what is queued first', async () => {
-    for (let seed = 1; seed <= 3; seed++) {
+    for (let seed = 1; seed <= 2; seed++) {
       const bad = { delay: 20, jitter: 30, loss: 0.2, duplicate: 0.1, reorder: 0.1, corrupt: 0.02 };
       const { network, client, server, listener, atClient, atServer } = await connected(bad, seed);
-      const bytes = Array.from({ length: 30_000 }, (_, i) => (i * 7 + (i >> 8)) & 255);
+      const bytes = Array.from({ length: 90_000 }, (_, i) => (i * 7 + (i >> 8)) & 255);
       client.write(Uint8Array.from(bytes));
       expect(client.bufferedAmount).toBeGreaterThan(0);
       server.write(Uint8Array.of(1, 2));
