@@ -18,6 +18,7 @@ import {
   timingSafeEqual,
   verify as verifyOnce,
 } from 'node:crypto';
+import { concatBytes, equalBytes } from '@petrel/bytes';
 import type { Random } from '@petrel/sans-io';
 import {
   AEAD_TAG_LENGTH,
@@ -34,6 +35,7 @@ import {
   type SigningKey,
 } from './crypto.ts';
 import { HmacSha1 } from './hmac-sha1.ts';
+import { OID, readSequence, TAG } from './der.ts';
 import { EXPONENT_BYTES, MODULUS_BYTES } from './rsa-pkcs1.ts';
 
 const HASH_NAMES: Readonly<Record<HashAlgorithm, string>> = {
@@ -44,9 +46,8 @@ const HASH_NAMES: Readonly<Record<HashAlgorithm, string>> = {
   'sha-384': 'sha384',
   'sha-512': 'sha512',
 };
+const P256_ALGORITHM = concatBytes(OID.ecPublicKey, OID.p256);
 const CURVE_NAMES = { 'p-256': 'prime256v1', 'p-384': 'secp384r1' } as const;
-/** SubjectPublicKeyInfo of an X25519 key up to the key itself (RFC 8410 §4). */
-const X25519_SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 /** Random bytes are drawn from the operating system in blocks: a call for four bytes costs as much as one for a kilobyte. */
 const RANDOM_BLOCK = 1024;
 /** Up to so many bytes, adding the keystream byte by byte is faster than by words. */
@@ -271,21 +272,26 @@ function generateEcdh(curve: string): KeyAgreement {
   };
 }
 
+/** As JWK, because OpenSSL takes three times as long to read or write DER. */
 function generateX25519(): KeyAgreement {
   const { privateKey, publicKey } = generateKeyPairSync('x25519');
   return {
-    publicKey: publicKey.export({ format: 'der', type: 'spki' }).subarray(X25519_SPKI_PREFIX.length),
+    publicKey: Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url'),
     deriveSharedSecret(peerPublicKey) {
       if (peerPublicKey.length !== 32) return undefined;
       try {
-        const der = Buffer.concat([X25519_SPKI_PREFIX, peerPublicKey]);
+        const key = { kty: 'OKP', crv: 'X25519', x: base64Url(peerPublicKey) };
         // RFC 7748 §6.1: OpenSSL refuses an all-zero result.
-        return diffieHellman({ privateKey, publicKey: createPublicKey({ key: der, format: 'der', type: 'spki' }) });
+        return diffieHellman({ privateKey, publicKey: createPublicKey({ key, format: 'jwk' }) });
       } catch {
         return undefined;
       }
     },
   };
+}
+
+function base64Url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url');
 }
 
 function importSigningKey(pkcs8: Uint8Array): SigningKey {
@@ -324,7 +330,7 @@ class NodeSigningKey implements SigningKey {
 
 function verify(scheme: SignatureScheme, subjectPublicKeyInfo: Uint8Array, data: Uint8Array, signature: Uint8Array): boolean {
   try {
-    const key = createPublicKey({ key: Buffer.from(subjectPublicKeyInfo), format: 'der', type: 'spki' });
+    const key = readEcKey(subjectPublicKeyInfo) ?? createPublicKey({ key: Buffer.from(subjectPublicKeyInfo), format: 'der', type: 'spki' });
     const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
     if (key.asymmetricKeyType === 'rsa' && !isUsableRsaKey(modulusLength, publicExponent)) return false;
     // The scheme binds the kind of key (RFC 5246 §7.4.1.4.1); OpenSSL alone would take the kind from the key.
@@ -333,6 +339,15 @@ function verify(scheme: SignatureScheme, subjectPublicKeyInfo: Uint8Array, data:
   } catch {
     return false;
   }
+}
+
+/** A P-256 key by way of JWK, in half the time that OpenSSL needs for DER. Other keys: undefined. @throws what node:crypto throws for a point off the curve */
+function readEcKey(subjectPublicKeyInfo: Uint8Array): KeyObject | undefined {
+  const [algorithm, key] = readSequence(subjectPublicKeyInfo) ?? [];
+  const isP256 = algorithm !== undefined && equalBytes(algorithm.content, P256_ALGORITHM);
+  if (!isP256 || key?.tag !== TAG.bitString || key.content.length !== 66 || key.content[0] !== 0 || key.content[1] !== 4) return undefined;
+  const [x, y] = [key.content.subarray(2, 34), key.content.subarray(34)];
+  return createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: base64Url(x), y: base64Url(y) }, format: 'jwk' });
 }
 
 /** A key that is too short protects nothing; one that is too long is work for an attacker to order. */

@@ -37,15 +37,19 @@ export class CipherState {
     this.#aead.seal(this.#nonce, plaintext, this.#additionalData, record, offset + this.#explicitLength);
   }
 
-  /** @returns the plaintext, written over the fragment; undefined when it is not authentic. */
-  open(type: number, epoch: number, sequenceNumber: number, fragment: Uint8Array): Uint8Array | undefined {
-    const length = fragment.length - this.overhead;
+  /**
+   * Opens the protected fragment at `[start, end)` of a datagram.
+   * @returns the plaintext, written over the fragment; undefined when it is not authentic.
+   */
+  open(type: number, epoch: number, sequenceNumber: number, datagram: Uint8Array, start: number, end: number): Uint8Array | undefined {
+    const length = end - start - this.overhead;
     if (length < 0) return undefined;
     this.#prepare(type, epoch, sequenceNumber, length);
     // The peer chooses the explicit part; that it be the sequence number is only a recommendation (RFC 5288 §3).
-    if (this.#explicitLength > 0) for (let i = 0; i < 8; i++) this.#nonce[4 + i] = fragment[i]!;
-    const sealed = this.#explicitLength > 0 ? fragment.subarray(this.#explicitLength) : fragment;
-    return this.#aead.open(this.#nonce, sealed, this.#additionalData, sealed, 0) === length ? sealed.subarray(0, length) : undefined;
+    if (this.#explicitLength > 0) for (let i = 0; i < 8; i++) this.#nonce[4 + i] = datagram[start + i]!;
+    const text = start + this.#explicitLength;
+    if (this.#aead.open(this.#nonce, datagram.subarray(text, end), this.#additionalData, datagram, text) !== length) return undefined;
+    return datagram.subarray(text, text + length);
   }
 
   #prepare(type: number, epoch: number, sequenceNumber: number, length: number): void {

@@ -7,7 +7,7 @@
  * ```
  */
 import { ByteReader, ByteWriter, encodeUtf8 } from '@petrel/bytes';
-import type { CryptoProvider } from '@petrel/crypto';
+import type { CryptoProvider, Mac } from '@petrel/crypto';
 import type { Instant } from '@petrel/sans-io';
 import { wholeMessage } from './flight.ts';
 import { clientHelloIdentity, decodeClientHello, encodeHelloVerifyRequest, HANDSHAKE_TYPE } from './handshake-messages.ts';
@@ -39,14 +39,14 @@ const DROP: CookieVerdict = { type: 'drop' };
 export class CookieExchange {
   readonly #crypto: CryptoProvider;
   #generation = 0;
-  #secret: Uint8Array;
-  #previousSecret: Uint8Array;
+  #mac: Mac;
+  #previousMac: Mac;
   #rotateAt: Instant | undefined;
 
   constructor(crypto: CryptoProvider) {
     this.#crypto = crypto;
-    this.#secret = crypto.randomBytes(32);
-    this.#previousSecret = crypto.randomBytes(32);
+    this.#mac = this.#newMac();
+    this.#previousMac = this.#newMac();
   }
 
   /** Looks at a datagram of an unknown sender. @param address whatever names the sender's transport address */
@@ -57,28 +57,34 @@ export class CookieExchange {
     if (message === undefined || hello === undefined) return DROP;
     const identity = clientHelloIdentity(hello);
     const generation = hello.cookie[0] === (this.#generation & 0xff) ? this.#generation : this.#generation - 1;
-    if (this.#crypto.timingSafeEqual(hello.cookie, this.#cookie(generation, address, identity)))
+    const hasCookie = hello.cookie.length === 1 + MAC_LENGTH;
+    if (hasCookie && this.#crypto.timingSafeEqual(hello.cookie, this.#cookie(generation, address, identity)))
       return { type: 'verified', messageSequence: message.messageSequence, recordSequence: message.recordSequence };
     const answer = helloVerifyRequest(message.recordSequence, this.#cookie(this.#generation, address, identity));
     return answer.length <= datagram.length ? { type: 'challenge', datagram: answer } : DROP;
   }
 
   #cookie(generation: number, address: string, identity: Uint8Array): Uint8Array {
-    const secret = generation === this.#generation ? this.#secret : this.#previousSecret;
+    const mac = generation === this.#generation ? this.#mac : this.#previousMac;
     const bound = encodeUtf8(address);
-    const mac = this.#crypto.hmac('sha-256', secret).compute(new ByteWriter(2).uint16(bound.length).finish(), bound, identity);
+    const input = new ByteWriter(2 + bound.length + identity.length).uint16(bound.length).bytes(bound).bytes(identity).finish();
     return new ByteWriter(1 + MAC_LENGTH)
       .uint8(generation & 0xff)
-      .bytes(mac.subarray(0, MAC_LENGTH))
+      .bytes(mac.compute(input).subarray(0, MAC_LENGTH))
       .finish();
+  }
+
+  /** With a fresh secret. */
+  #newMac(): Mac {
+    return this.#crypto.hmac('sha-256', this.#crypto.randomBytes(32));
   }
 
   #rotate(now: Instant): void {
     this.#rotateAt ??= now + ROTATION;
     if (now < this.#rotateAt) return;
     // Nothing came for longer than a cookie lives: the old secret is too old as well.
-    this.#previousSecret = now < this.#rotateAt + ROTATION ? this.#secret : this.#crypto.randomBytes(32);
-    this.#secret = this.#crypto.randomBytes(32);
+    this.#previousMac = now < this.#rotateAt + ROTATION ? this.#mac : this.#newMac();
+    this.#mac = this.#newMac();
     this.#generation += 1;
     this.#rotateAt = now + ROTATION;
   }

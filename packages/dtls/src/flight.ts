@@ -66,8 +66,14 @@ export class FlightSender {
   /** Adds a message and returns it as the transcript has it: whole, with its header. */
   addMessage(type: number, body: Uint8Array, epoch: 0 | 1 = 0): Uint8Array {
     const sequence = this.#nextSequence++;
-    this.#parts.push({ contentType: CONTENT_TYPE.handshake, epoch, message: { type, sequence }, body });
-    return wholeMessage(type, sequence, body);
+    const whole = wholeMessage(type, sequence, body);
+    this.#parts.push({
+      contentType: CONTENT_TYPE.handshake,
+      epoch,
+      message: { type, sequence },
+      body: whole.subarray(HANDSHAKE_HEADER_LENGTH),
+    });
+    return whole;
   }
 
   addChangeCipherSpec(): void {
@@ -82,13 +88,16 @@ export class FlightSender {
     return this.#datagrams();
   }
 
-  /** The timer has fired: the flight again, and twice the pause (RFC 6347 §4.2.4.1). */
+  /**
+   * The timer has fired: the flight again, and twice the pause (RFC 6347 §4.2.4.1). It goes out in two copies, as RFC 9002 §6.2.4 lets a probe:
+   * something was lost, and a flight is small beside the pause that losing it again costs.
+   */
   retransmit(now: Instant): Uint8Array[] {
     const cap = now - (this.#startedAt ?? now) < EARLY.until ? Math.max(EARLY.cap, this.#initialTimeout) : LATE_CAP;
     this.#interval = Math.min(this.#interval * 2, cap);
     this.#timeouts += 1;
     if (this.#timeouts >= NARROW.afterTimeouts) this.#maxDatagram = Math.min(this.#maxDatagram, NARROW.datagram);
-    return this.transmit(now, true);
+    return [...this.transmit(now, true), ...this.#datagrams()];
   }
 
   /** The peer has repeated what this flight answers: the flight again, unless it was sent a moment ago. */
@@ -105,7 +114,7 @@ export class FlightSender {
     let datagram = new Uint8Array(this.#maxDatagram);
     let length = 0;
     const flush = (): void => {
-      if (length > 0) datagrams.push(datagram.subarray(0, length));
+      datagrams.push(datagram.subarray(0, length));
       datagram = new Uint8Array(this.#maxDatagram);
       length = 0;
     };
@@ -123,7 +132,7 @@ export class FlightSender {
         offset += content.length;
       } while (offset < part.body.length);
     }
-    flush();
+    if (length > 0) datagrams.push(datagram.subarray(0, length));
     return datagrams;
   }
 }

@@ -32,6 +32,9 @@ const MAX_SEQUENCE_NUMBER = 2 ** 48 - 1;
 /** Records of epoch 1 that overtook the end of the handshake and wait for its keys (RFC 6347 §4.1). */
 const MAX_EARLY = { records: 16, bytes: 32_768 };
 
+/** Sealed records leave at once, so connections share the slabs: one of its own would cost each of them 64 KiB. */
+const SEALED = new Arena();
+
 export type RecordDiscard = 'truncated-record' | 'bad-version' | 'record-too-long' | 'unknown-epoch' | 'replayed-record' | 'bad-record-mac';
 
 /** A record whose epoch's protection, if it has any, was verified. */
@@ -43,7 +46,6 @@ export interface PlaintextRecord {
 }
 
 interface ReadEpoch {
-  readonly epoch: number;
   readonly cipher: CipherState | undefined;
   /** Absent in epoch 0: anyone could fill it. There, message_seq finds the duplicates. */
   readonly window: ReplayWindow | undefined;
@@ -52,10 +54,9 @@ interface ReadEpoch {
 export class RecordLayer {
   readonly #discards: Discards<RecordDiscard>;
   /** Epoch 0 and, after the ChangeCipherSpec, epoch 1; there is no renegotiation, so there are no more. */
-  readonly #readEpochs: ReadEpoch[] = [{ epoch: 0, cipher: undefined, window: undefined }];
+  readonly #readEpochs: ReadEpoch[] = [{ cipher: undefined, window: undefined }];
   readonly #writeCiphers: (CipherState | undefined)[] = [undefined];
   readonly #nextSequenceNumbers: number[] = [0, 0];
-  readonly #arena = new Arena();
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
   #writeEpoch: 0 | 1 = 0;
@@ -67,7 +68,7 @@ export class RecordLayer {
   /** Keys of epoch 1. Reading becomes possible at once: who knows the keys may use them. */
   setKeys(write: CipherState, read: CipherState): void {
     this.#writeCiphers[1] = write;
-    this.#readEpochs[1] = { epoch: 1, cipher: read, window: new ReplayWindow() };
+    this.#readEpochs[1] = { cipher: read, window: new ReplayWindow() };
   }
 
   /** The epoch that is in force for sending: 1 since the first record of epoch 1. */
@@ -105,7 +106,7 @@ export class RecordLayer {
 
   /** A whole record in a buffer of its own. */
   seal(type: number, epoch: 0 | 1, content: Uint8Array): Uint8Array {
-    const record = this.#arena.allocate(content.length + this.overhead(epoch));
+    const record = SEALED.allocate(content.length + this.overhead(epoch));
     this.sealInto(type, epoch, content, record, 0);
     return record;
   }
@@ -158,12 +159,13 @@ export class RecordLayer {
     const sequenceNumber = readUint16(datagram, offset + 5) * 0x1_0000_0000 + readUint32(datagram, offset + 7);
     if (epoch.window?.isFresh(sequenceNumber) === false) return 'replayed-record';
     const type = datagram[offset]!;
-    const sealed = datagram.subarray(offset + RECORD_HEADER_LENGTH, end);
-    const fragment = epoch.cipher === undefined ? sealed : epoch.cipher.open(type, epoch.epoch, sequenceNumber, sealed);
+    const start = offset + RECORD_HEADER_LENGTH;
+    const { cipher } = epoch;
+    const fragment = cipher ? cipher.open(type, epochNumber, sequenceNumber, datagram, start, end) : datagram.subarray(start, end);
     if (fragment === undefined) return 'bad-record-mac';
     if (fragment.length > MAX_PLAINTEXT_LENGTH) return 'record-too-long';
     epoch.window?.accept(sequenceNumber);
-    return { type, epoch: epoch.epoch, sequenceNumber, fragment };
+    return { type, epoch: epochNumber, sequenceNumber, fragment };
   }
 
   /** Only while there are no keys; afterwards an unknown epoch is none of ours. */

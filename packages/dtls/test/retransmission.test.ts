@@ -322,7 +322,10 @@ function attempts(initialTimeout?: number): number[] {
   expect(client.nextTimeout()).toBe(Infinity);
   expect(link.eventsOfA).toEqual([{ type: 'failed', failure: { reason: 'handshake-timeout', alert: undefined } }]);
   expect(link.now()).toBe(60_000);
-  return link.wire.map(({ at }) => at);
+  const at = link.wire.map((sent) => sent.at);
+  // RFC 9002 §6.2.4: what is repeated goes out in two copies.
+  expect(at.slice(1).filter((time, index) => index % 2 === 0 && at[index + 2] !== time)).toEqual([]);
+  return at.filter((time, index) => time !== at[index - 1]);
 }
 
 function future(epoch: number, sequence: number): Uint8Array {
