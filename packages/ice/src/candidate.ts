@@ -1,5 +1,5 @@
 /** Candidates and the value of `a=candidate` (RFC 8839 §5.1, RFC 6544 §4.5). */
-import { addressFamily, canonicalIpAddress } from '@petrel/stun';
+import { addressFamily, addressScope, canonicalIpAddress } from '@petrel/stun';
 
 export type CandidateType = 'host' | 'srflx' | 'prflx' | 'relay';
 export type TransportProtocol = 'udp' | 'tcp';
@@ -81,9 +81,10 @@ export function formatCandidate(candidate: Candidate): string {
   return `candidate:${fields.join(' ')}`;
 }
 
-/** Whether two candidates are the same transport address. */
-export function sameCandidateAddress(a: Candidate, b: Candidate): boolean {
-  return a.protocol === b.protocol && a.port === b.port && a.address === b.address && a.tcpType === b.tcpType;
+/** Whether checks could ever be sent to a candidate. */
+export function isUsableCandidate({ component, address, port, protocol, tcpType }: Candidate): boolean {
+  if (component !== 1 || canonicalIpAddress(address) !== address || addressScope(address) === 'special') return false;
+  return port !== 0 && (protocol === 'udp' || tcpType === 'passive');
 }
 
 /** Whether the address is a name, to be resolved before it is of any use. */

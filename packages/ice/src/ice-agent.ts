@@ -4,21 +4,10 @@
  */
 import { toHex } from '@petrel/bytes';
 import { type Core, Discards, type Instant, NEVER, Queue } from '@petrel/sans-io';
-import {
-  canonicalIpAddress,
-  addressScope,
-  type IntegrityKey,
-  isStunMessage,
-  type ParsedStunMessage,
-  parseStunMessage,
-  type StunDiscard,
-  type StunMessage,
-  type TransportAddress,
-} from '@petrel/stun';
+import { canonicalIpAddress, isStunMessage, type StunDiscard } from '@petrel/stun';
 import type { Base } from './base.ts';
-import type { Candidate } from './candidate.ts';
+import { type Candidate, isUsableCandidate } from './candidate.ts';
 import type { CandidatePair } from './candidate-pair.ts';
-import { encodeError, encodeRejection, type SentCheck, splitUsername } from './connectivity-checks.ts';
 import { Gatherer, type GatheringContext } from './gathering.ts';
 import type {
   IceAgentOptions,
@@ -32,8 +21,10 @@ import type {
   IceTransportState,
   LocalSocket,
 } from './ice-types.ts';
+import { newIceParameters } from './ice-parameters.ts';
+import { type IncomingContext, IncomingStun } from './incoming-stun.ts';
 import { IceSession, type SessionContext, type SessionDiscard } from './session.ts';
-import { frame, TcpStreams, type TcpStream } from './tcp-streams.ts';
+import { TcpStreams } from './tcp-streams.ts';
 import { transportState } from './transport-state.ts';
 
 export type IceDiscard =
@@ -66,12 +57,11 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   readonly #transmits = new Queue<IceTransmit>();
   readonly #events = new Queue<IceEvent>();
   readonly #gatherer: Gatherer;
-  readonly #streams = new TcpStreams();
+  readonly #incoming: IncomingStun;
+  readonly #streams: TcpStreams;
   readonly #tieBreaker: bigint;
   readonly #context: SessionContext;
   readonly #onDiscard = (reason: SessionDiscard): void => this.discards.count(reason);
-  #closing: 'silent' | 'refusing' | undefined;
-  #refusals = 0;
   #role: IceRole;
   #declaredRole: IceRole;
   #state: IceTransportState = 'new';
@@ -95,8 +85,14 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     this.#role = this.#declaredRole = options.role;
     this.#tieBreaker = BigInt(`0x${toHex(options.crypto.randomBytes(8))}`);
     this.#context = this.#sessionContext();
-    this.#session = this.#newSession(newParameters(options));
+    this.#incoming = new IncomingStun(this.#incomingContext(), this.discards as Discards<StunDiscard>);
+    this.#session = this.#newSession(newIceParameters(options.crypto, options.lite === true));
     this.#gatherer = new Gatherer(this.#options, this.#gatheringContext());
+    this.#streams = new TcpStreams({
+      newStreamId: () => this.#gatherer.newStreamId(),
+      event: (event) => this.#events.push(event),
+      transmit: (transmit) => this.#transmits.push(transmit),
+    });
   }
 
   // State --------------------------------------------------------------------------------------------------------------
@@ -169,7 +165,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   }
 
   /** New local credentials (those that a description announced already, if given) and a new gathering over the same sockets; the selected pair serves until a new one is selected (RFC 8445 §9). */
-  restart(now: Instant, parameters: IceParameters = newParameters(this.#options)): void {
+  restart(now: Instant, parameters: IceParameters = newIceParameters(this.#options.crypto, this.#options.lite === true)): void {
     if (this.#state === 'closed') return;
     this.#replaceSession(parameters);
     this.#gatherer.restart(now);
@@ -212,7 +208,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   /** @returns false when the candidate is of no use: no literal address, an impossible one, another component, too many */
   addRemoteCandidate(candidate: Candidate, now: Instant): boolean {
-    if (!isUsable(candidate) || !this.#belongsToSession(candidate) || !this.#session.addRemoteCandidate(candidate, now)) {
+    if (!isUsableCandidate(candidate) || !this.#belongsToSession(candidate) || !this.#session.addRemoteCandidate(candidate, now)) {
       this.discards.count('unusable-candidate');
       return false;
     }
@@ -248,17 +244,17 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   /** The connection closes: checks of the peer get no answer any more, {@link send} and {@link receive} still work. */
   silence(): void {
-    this.#closing = 'silent';
+    this.#incoming.closing = 'silent';
   }
 
   /** The peer knows that the connection is over: its checks get an authenticated 403 (RFC 7675 §5.2). */
   refuseChecks(): void {
-    this.#closing = 'refusing';
+    this.#incoming.closing = 'refusing';
   }
 
   /** How many checks have been refused. */
   get refusals(): number {
-    return this.#refusals;
+    return this.#incoming.refusals;
   }
 
   /** Whether a datagram comes from where the selected pair sends to. */
@@ -275,7 +271,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     this.#path = undefined;
     this.#previous = undefined;
     this.#lastPair = undefined;
-    for (const stream of this.#streams.of()) this.#closeStream(stream);
+    this.#streams.closeAll();
     this.#gatherer.close(now);
     this.#events.push({ type: 'state', state: 'closed' });
     this.#stale = true;
@@ -345,7 +341,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   /** The stream has ended, or could not be opened. That is no revocation of consent (RFC 7675 §5.2). */
   streamClosed(id: number, now: Instant): void {
     const stream = this.#streams.find(id);
-    if (stream !== undefined) this.#streams.remove(stream);
+    if (stream !== undefined) this.#streams.ended(stream);
     else this.#gatherer.streamClosed(id, now);
     this.#update(now);
   }
@@ -354,7 +350,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   handleTimeout(now: Instant): void {
     this.#gatherer.handleTimeout(now);
-    for (const stream of this.#streams.expired(now)) this.#closeStream(stream);
+    this.#streams.handleTimeout(now);
     if (this.#state === 'closed') this.#stale = true;
     else this.#update(now);
   }
@@ -390,7 +386,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     if (!isStunMessage(data)) return isPayload(data) ? this.#receivePayload(base, data, address, port, now) : this.#drop('not-stun');
     if (this.#options.transportPolicy === 'relay' && base.kind !== 'relay') return this.#drop('policy');
     if (this.#state === 'closed' || this.#liveSessions().length === 0) return this.#drop('ended');
-    if (this.#receiveStun(base, data, { address, port }, now)) this.#update(now);
+    if (this.#incoming.receive(base, data, { address, port }, now)) this.#update(now);
     return undefined;
   }
 
@@ -413,65 +409,6 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     const current = this.#session.list.find(base.id, address, port);
     if (current?.authenticated === true) return current;
     return this.#previous?.list.find(base.id, address, port) ?? current;
-  }
-
-  /** @returns whether it was authentic, so that something may have changed */
-  #receiveStun(base: Base, data: Uint8Array, source: TransportAddress, now: Instant): boolean {
-    let session: IceSession | undefined;
-    let check: SentCheck | undefined;
-    const keyFor = (message: StunMessage): IntegrityKey | 'unprotected' | undefined => {
-      if (message.method !== 'binding') return undefined;
-      if (message.class === 'indication') return 'unprotected'; // a keep-alive of RFC 5245; it says nothing
-      if (message.class === 'request') return (session = this.#sessionOfRequest(message))?.localKey;
-      session = this.#liveSessions().find(({ sent }) => sent.find(message.transactionId) !== undefined);
-      check = session?.sent.find(message.transactionId);
-      return session?.remoteKey;
-    };
-    const parsed = parseStunMessage(data, { keyFor });
-    if (parsed.message === undefined) {
-      this.discards.count(parsed.discard);
-      if (parsed.request !== undefined) this.#reject(base, parsed.request.transactionId, parsed.discard, data.length, source, now);
-      return false;
-    }
-    const { message } = parsed;
-    if (message.class === 'request' && !parsed.fingerprint) {
-      this.discards.count('missing-fingerprint'); // RFC 8445 §7.1
-      return false;
-    }
-    if (session === undefined || message.class === 'indication') return false;
-    const stream = this.#streams.onPath(base, source.address, source.port);
-    if (stream !== undefined) this.#streams.authenticate(stream);
-    if (message.class === 'request' && this.#closing !== undefined) this.#answerWhileClosing(session, base, source, parsed, now);
-    else if (message.class === 'request') session.receiveRequest(base, source, parsed, now);
-    else if (check !== undefined) session.receiveResponse(check, base, source, parsed, now);
-    return true;
-  }
-
-  /** RFC 7675 §5.2: 403 revokes consent. */
-  #answerWhileClosing(
-    { localKey }: IceSession,
-    base: Base,
-    source: TransportAddress,
-    { message, integrity }: ParsedStunMessage,
-    now: Instant,
-  ): void {
-    if (this.#closing !== 'refusing') return;
-    this.#refusals += 1;
-    this.#transmit(base, source.address, source.port, encodeError(message, 403, [], localKey, integrity ?? 'sha-1'), now);
-  }
-
-  /** RFC 8489 §9.1.3. */
-  #reject(base: Base, transactionId: Uint8Array, discard: StunDiscard, length: number, source: TransportAddress, now: Instant): void {
-    const response = encodeRejection(transactionId, discard === 'missing-integrity' ? 400 : 401, length);
-    if (response !== undefined) this.#transmit(base, source.address, source.port, response, now);
-  }
-
-  /** By the local fragment in USERNAME (RFC 8445 §7.3); when that is the same before and after a restart of the peer, by its fragment. */
-  #sessionOfRequest({ attributes }: StunMessage): IceSession | undefined {
-    const names = splitUsername(attributes.username);
-    if (names === undefined) return undefined;
-    const sessions = this.#liveSessions().filter(({ local }) => local.usernameFragment === names.own);
-    return sessions.find(({ remote }) => remote?.usernameFragment === names.peers) ?? sessions[0];
   }
 
   #sessions(): IceSession[] {
@@ -500,31 +437,8 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
         return base.relay!.send(address, port, data, now);
       case 'tcp-active':
       case 'tcp-passive':
-        return this.#transmitOverStream(base, address, port, data, now);
+        return this.#streams.transmit(base, address, port, data, now);
     }
-  }
-
-  #transmitOverStream(base: Base, address: string, port: number, data: Uint8Array, now: Instant): boolean {
-    const stream = this.#streams.onPath(base, address, port);
-    if (stream === undefined) {
-      if (base.kind === 'tcp-active') this.#openStream(base, address, port, now);
-      return false;
-    }
-    if (!stream.open) return false;
-    this.#transmits.push({ socket: stream.id, data: frame(data), address, port });
-    return true;
-  }
-
-  #openStream(base: Base, address: string, port: number, now: Instant): void {
-    const id = this.#gatherer.newStreamId();
-    if (!this.#streams.opening(id, base, address, port, now)) return;
-    this.#events.push({ type: 'open-stream', id, protocol: 'tcp', address, port, localAddress: base.address });
-    this.#stale = true;
-  }
-
-  #closeStream(stream: TcpStream): void {
-    this.#streams.remove(stream);
-    this.#events.push({ type: 'close-stream', id: stream.id });
   }
 
   // Sessions -----------------------------------------------------------------------------------------------------------
@@ -600,7 +514,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     if (state === 'failed' && (outcome === 'consent-expired' || outcome === 'consent-revoked')) this.#events.push({ type: outcome });
     this.#state = state;
     this.#events.push({ type: 'state', state });
-    if (state === 'failed') for (const stream of this.#streams.of()) this.#closeStream(stream);
+    if (state === 'failed') this.#streams.closeAll();
   }
 
   // Contexts -----------------------------------------------------------------------------------------------------------
@@ -626,6 +540,14 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     };
   }
 
+  #incomingContext(): IncomingContext {
+    return {
+      sessions: () => this.#liveSessions(),
+      transmit: (base, address, port, data, now) => this.#transmit(base, address, port, data, now),
+      authenticated: (base, source) => this.#streams.authenticate(base, source),
+    };
+  }
+
   #gatheringContext(): GatheringContext {
     const fragment = (): string => this.#session.local.usernameFragment;
     const waits = (): boolean => this.#path === undefined && this.#state !== 'failed' && this.#state !== 'closed';
@@ -645,26 +567,11 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   }
 
   #removeBase(base: Base, now: Instant): void {
-    for (const stream of this.#streams.of(base)) this.#closeStream(stream);
+    this.#streams.closeAll(base);
     for (const session of this.#sessions()) session.removeBase(base);
     this.#lastPair = undefined;
     this.#updatePath(now);
   }
-}
-
-const ICE_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** 48 and 144 random bits; at least 24 and 128 are required (RFC 8445 §5.3). */
-function newParameters({ crypto, lite }: IceAgentOptions): IceParameters {
-  const text = (length: number): string => Array.from(crypto.randomBytes(length), (byte) => ICE_CHARACTERS[byte & 63]!).join('');
-  const parameters = { usernameFragment: text(8), password: text(24) };
-  return lite === true ? { ...parameters, lite } : parameters;
-}
-
-/** Whether checks could ever be sent to a candidate. */
-function isUsable({ component, address, port, protocol, tcpType }: Candidate): boolean {
-  if (component !== 1 || canonicalIpAddress(address) !== address || addressScope(address) === 'special') return false;
-  return port !== 0 && (protocol === 'udp' || tcpType === 'passive');
 }
 
 /** STUN and TURN's channels start with other bytes (RFC 7983 §7); so does nothing at all. */

@@ -262,7 +262,6 @@ export class IceSession {
   ): void {
     const { pair } = check;
     this.sent.delete(message.transactionId);
-    if (!pair.listed || pair.consentLost) return;
     // RFC 8445 §7.2.5.2.1: it has to come from where the request went, to where it came from.
     const { address, port } = pair.remote.candidate;
     if (base !== pair.base || source.address !== address || source.port !== port) {

@@ -11,8 +11,9 @@
  */
 import { readUint16, writeUint16 } from '@petrel/bytes';
 import { type Instant, NEVER } from '@petrel/sans-io';
-import { FrameReader } from '@petrel/stun';
+import { FrameReader, type TransportAddress } from '@petrel/stun';
 import { type Base, pathKey } from './base.ts';
+import type { IceEvent, IceTransmit } from './ice-types.ts';
 
 export interface TcpStream {
   /** The driver writes to it and reads from it under this id. */
@@ -34,27 +35,37 @@ const MAX_UNAUTHENTICATED = 64;
 /** How often the connection of one path is opened. */
 const MAX_OPENINGS = 5;
 
+export interface TcpStreamsContext {
+  newStreamId(): number;
+  event(event: IceEvent): void;
+  transmit(transmit: IceTransmit): void;
+}
+
 export class TcpStreams {
+  readonly #context: TcpStreamsContext;
   readonly #byId = new Map<number, TcpStream>();
   readonly #byPath = new Map<string, TcpStream>();
   readonly #openings = new Map<string, number>();
   #unauthenticated = 0;
 
+  constructor(context: TcpStreamsContext) {
+    this.#context = context;
+  }
+
   find(id: number): TcpStream | undefined {
     return this.#byId.get(id);
   }
 
-  onPath(base: Base, address: string, port: number): TcpStream | undefined {
-    return this.#byPath.get(pathKey(base.id, address, port));
-  }
-
-  /** Notes a connection to be opened. @returns false when this path has had its chances */
-  opening(id: number, base: Base, address: string, port: number, now: Instant): boolean {
-    const key = pathKey(base.id, address, port);
-    const openings = this.#openings.get(key) ?? 0;
-    if (openings === MAX_OPENINGS) return false;
-    this.#openings.set(key, openings + 1);
-    return this.#add({ ...newStream(id, base, address, port, now), open: false });
+  /**
+   * Writes a packet to the connection of a path. An active base opens it when there is none.
+   * @returns false when it is not open
+   */
+  transmit(base: Base, address: string, port: number, data: Uint8Array, now: Instant): boolean {
+    const stream = this.#byPath.get(pathKey(base.id, address, port));
+    if (stream === undefined && base.kind === 'tcp-active') this.#open(base, address, port, now);
+    if (stream?.open !== true) return false;
+    this.#context.transmit({ socket: stream.id, data: frame(data), address, port });
+    return true;
   }
 
   /** Notes a connection that a listener of ours has accepted. @returns false when there are too many: it is to be closed */
@@ -62,32 +73,51 @@ export class TcpStreams {
     return this.#add(newStream(id, base, address, port, now));
   }
 
-  authenticate(stream: TcpStream): void {
-    if (!stream.authenticated) this.#unauthenticated -= 1;
+  /** Something authentic has come over the connection of this path: it may stay. */
+  authenticate(base: Base, { address, port }: TransportAddress): void {
+    const stream = this.#byPath.get(pathKey(base.id, address, port));
+    if (stream === undefined || stream.authenticated) return;
     stream.authenticated = true;
+    this.#unauthenticated -= 1;
   }
 
-  remove(stream: TcpStream): void {
+  /** The driver says that it has ended. */
+  ended(stream: TcpStream): void {
     if (!this.#byId.delete(stream.id)) return;
     if (!stream.authenticated) this.#unauthenticated -= 1;
     const key = pathKey(stream.base.id, stream.address, stream.port);
     if (this.#byPath.get(key) === stream) this.#byPath.delete(key);
   }
 
-  /** Those of a base, or all. */
-  of(base?: Base): TcpStream[] {
-    return [...this.#byId.values()].filter((stream) => base === undefined || stream.base === base);
+  /** Closes the connections of a base, or all. */
+  closeAll(base?: Base): void {
+    for (const stream of this.#byId.values()) if (base === undefined || stream.base === base) this.#close(stream);
   }
 
-  /** Connections that have had their time. */
-  expired(now: Instant): TcpStream[] {
-    return this.of().filter((stream) => !stream.authenticated && stream.deadline <= now);
+  /** Closes those that have had their time. */
+  handleTimeout(now: Instant): void {
+    for (const stream of this.#byId.values()) if (!stream.authenticated && stream.deadline <= now) this.#close(stream);
   }
 
   nextTimeout(): Instant {
     let next = NEVER;
     for (const { authenticated, deadline } of this.#byId.values()) if (!authenticated) next = Math.min(next, deadline);
     return next;
+  }
+
+  #open(base: Base, address: string, port: number, now: Instant): void {
+    const key = pathKey(base.id, address, port);
+    const openings = this.#openings.get(key) ?? 0;
+    if (openings === MAX_OPENINGS) return;
+    const id = this.#context.newStreamId();
+    if (!this.#add({ ...newStream(id, base, address, port, now), open: false })) return;
+    this.#openings.set(key, openings + 1);
+    this.#context.event({ type: 'open-stream', id, protocol: 'tcp', address, port, localAddress: base.address });
+  }
+
+  #close(stream: TcpStream): void {
+    this.ended(stream);
+    this.#context.event({ type: 'close-stream', id: stream.id });
   }
 
   #add(stream: TcpStream): boolean {
@@ -107,7 +137,7 @@ export function frame(payload: Uint8Array): Uint8Array {
   return framed;
 }
 
-export function measureFrame(bytes: Uint8Array, offset: number): number | 'more' {
+function measureFrame(bytes: Uint8Array, offset: number): number | 'more' {
   return bytes.length - offset < 2 ? 'more' : 2 + readUint16(bytes, offset);
 }
 

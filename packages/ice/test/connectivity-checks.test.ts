@@ -275,6 +275,23 @@ describe('I04, RFC 8445 §7.3.1.1: role conflicts', () => {
     expect(peer.agent.role).toBe(roleAfter);
   });
 
+  test('a 487 to a check that was sent in the role before the last change does not change it back', () => {
+    const { network, peer, sent } = loneAgent({ role: 'controlling', crypto: fixed });
+    peer.input((agent, now) => {
+      agent.setRemoteParameters(REMOTE, now);
+      agent.addRemoteCandidate(hostCandidate('192.0.2.2', 5002), now);
+    });
+    const check = sent()[0]!;
+    const from = { address: '192.0.2.2', port: 5002 };
+    network.spoof(from, HOST, forgeCheck(peer, { attributes: { iceControlling: MIDDLE + 1n } }));
+    network.clock.advanceBy(20);
+    expect(peer.agent.role).toBe('controlled');
+    const error = { ...check, class: 'error', attributes: { errorCode: { code: 487, reason: '' } } } as const;
+    network.spoof(from, HOST, encodeStunMessage(error, { key: shortTermKey(crypto, REMOTE.password), fingerprint: true }));
+    network.clock.advanceBy(20);
+    expect(peer.agent.role).toBe('controlled');
+  });
+
   test('a 487 for ever does not make a storm: one check for each response at most', () => {
     const { network, peer, sent } = loneAgent({ role: 'controlling' });
     const key = shortTermKey(crypto, REMOTE.password);
@@ -383,6 +400,25 @@ describe('I11: payload', () => {
     b.send('authentic');
     network.clock.advanceBy(20);
     expect(a.texts()).toEqual(['authentic']);
+  });
+
+  test('from a candidate that was signalled, but has not authenticated itself, is dropped', () => {
+    const { network, peer } = loneAgent();
+    peer.input((agent, now) => {
+      agent.setRemoteParameters(REMOTE, now);
+      agent.addRemoteCandidate(hostCandidate('192.0.2.2', 5002), now);
+    });
+    network.spoof({ address: '192.0.2.2', port: 5002 }, HOST, Uint8Array.of(22, 1));
+    network.clock.advanceBy(20);
+    expect([peer.payloads, peer.agent.discards.of('unvalidated-path')]).toEqual([[], 1]);
+  });
+
+  test('I16: with the relay policy not even an authentic check to the socket gets an answer', () => {
+    const { network, peer, sent } = loneAgent({ transportPolicy: 'relay' });
+    peer.input((agent, now) => agent.setRemoteParameters(REMOTE, now));
+    network.spoof({ address: '192.0.2.2', port: 5002 }, HOST, forgeCheck(peer));
+    network.clock.advanceBy(20);
+    expect([sent(), peer.agent.stats.pairs, peer.agent.discards.of('policy')]).toEqual([[], [], 1]);
   });
 
   test('that comes with the peer’s first check is not lost: the 5-tuple is authenticated already', () => {

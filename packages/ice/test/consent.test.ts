@@ -1,7 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import { toHex } from '@petrel/bytes';
 import { encodeStunMessage, parseStunMessage, shortTermKey } from '@petrel/stun';
-import { connectedPair, exchangeParameters, Network, type Packet, type Peer, runUntilConnected, seededCrypto } from './support/network.ts';
+import {
+  connectedPair,
+  exchangeParameters,
+  Network,
+  newPair,
+  type Packet,
+  type Peer,
+  runUntilConnected,
+  seededCrypto,
+  startHosts,
+} from './support/network.ts';
 
 const crypto = seededCrypto(7);
 const A = { address: '192.0.2.1', port: 5001 };
@@ -168,6 +178,53 @@ function answerNextCheck(pair: { network: Network; a: Peer; b: Peer }, password:
   const response = { ...message!, class: 'error', attributes: { errorCode: { code: 403, reason: 'Forbidden' } } } as const;
   a.receive(1, encodeStunMessage(response, password === undefined ? {} : { key: shortTermKey(crypto, password), fingerprint: true }), B);
 }
+
+function usesSecond({ from, to }: Packet): boolean {
+  return from.port === 5011 || to.port === 5011;
+}
+
+/** Two paths, of which the second one is cut until its consent is lost; the first one keeps the session alive. */
+function halfLost(): { network: Network; a: Peer; b: Peer; late: () => void } {
+  let dead = false;
+  const network = new Network({ filter: (packet) => !(dead && usesSecond(packet)) });
+  const { a, b } = newPair({ network });
+  a.addSocket(2, { address: '192.0.2.11', port: 5011 });
+  startHosts(a, b);
+  network.clock.advanceBy(20_000);
+  // A check that arrives, and whose answer does not.
+  const requests = (): number => network.packets.filter((packet) => packet.from.port === 5011 && isRequest(packet)).length;
+  const before = requests();
+  network.clock.runUntil(() => requests() > before);
+  dead = true;
+  network.clock.advanceBy(10);
+  const answer = network.packets.findLast(({ from, to, data }) => from.port === B.port && to.port === 5011 && data[0] === 1)!;
+  network.clock.advanceBy(45_000);
+  dead = false;
+  return { network, a, b, late: () => a.receive(2, answer.data, answer.from) };
+}
+
+describe('I08: consent that is lost on one of two paths', () => {
+  test('RFC 7675 §5.1: neither its late answers nor the peer’s checks nor our own revive it, and no payload is taken from it', () => {
+    const { network, a, b, late } = halfLost();
+    const lost = (): ReturnType<Peer['agent']['stats']['pairs']['at']> => a.agent.stats.pairs.find(({ local }) => local.port === 5011);
+    expect([a.state, lost()?.state]).toEqual(['completed', 'failed']);
+    const { requestsSent } = lost()!;
+    late();
+    const { usernameFragment, password } = a.agent.localParameters;
+    const attributes = {
+      username: `${usernameFragment}:${b.agent.localParameters.usernameFragment}`,
+      priority: 1,
+      useCandidate: true as const,
+    };
+    const message = { class: 'request', method: 'binding', transactionId: new Uint8Array(12).fill(3), attributes } as const;
+    a.receive(2, encodeStunMessage(message, { key: shortTermKey(crypto, password), fingerprint: true }), B);
+    a.receive(2, Uint8Array.of(128, 1), B);
+    network.clock.advanceBy(60_000);
+    expect(lost()).toMatchObject({ state: 'failed', requestsSent });
+    expect([a.payloads, a.agent.discards.of('unvalidated-path')]).toEqual([[], 1]);
+    expect(a.agent.selectedPair?.local.port).toBe(A.port);
+  });
+});
 
 describe('I10, RFC 7675 §5.2: revocation', () => {
   test('an authenticated 403 ends it at once', () => {
