@@ -162,4 +162,22 @@ describe('RFC 8829 §5.2: offers', () => {
     expect(video!.sender.transport).toBe(audio!.sender.transport);
     expect(pair.a.connectionState).toBe('connected');
   });
+
+  test('RFC 8843 §7.3.3: when the tagged section is rejected, the others go on with its transport', async () => {
+    const pair = new PeerPair({ a: { bundlePolicy: 'max-bundle' } });
+    pair.a.addTransceiver('audio');
+    pair.a.addTransceiver('video');
+    pair.a.createDataChannel('x');
+    await pair.run(pair.a.setLocalDescription());
+    const sctp = pair.a.sctp;
+    const sdp = pair.a.localDescription!.sdp.replaceAll(/a=rtpmap:(\d+) [\w-]+\/(48000|8000)/g, 'a=rtpmap:$1 X-NEW/$2');
+    await pair.run(pair.b.setRemoteDescription({ type: 'offer', sdp }));
+    await pair.run(pair.b.setLocalDescription());
+    expect(pair.b.localDescription!.sdp).toMatch(/m=audio 0 /);
+    await pair.run(pair.a.setRemoteDescription(pair.b.localDescription!));
+    expect(await pair.until(() => pair.a.connectionState === 'connected' && pair.b.connectionState === 'connected')).toBe(true);
+    expect(pair.a.getTransceivers().map(({ mid }) => mid)).toEqual(['1']);
+    expect(pair.a.sctp).toBe(sctp);
+    expect(pair.a.sctp?.transport).toBe(pair.a.getSenders()[0]!.transport);
+  });
 });

@@ -6,7 +6,7 @@ import { localDescription, type PeerConnectionSlots, remoteDescription } from '.
 import type { PeerTransport } from '../peer-transport.ts';
 import { RTCIceCandidate } from '../rtc-ice-candidate.ts';
 import { iceTransportSlots } from '../rtc-ice-transport.ts';
-import { createRTCSctpTransport, updateMaxMessageSize } from '../rtc-sctp-transport.ts';
+import { createRTCSctpTransport, sctpTransportSlots, updateMaxMessageSize } from '../rtc-sctp-transport.ts';
 import { maxMessageSizeOf, sctpPortOf } from './create-answer.ts';
 import { bundleGroups, type Description, isBundleOnly, isData, isRejected, midOf, transportAttributes } from './description.ts';
 import { applyBundle, transportShown, transportToAnswer } from './transports.ts';
@@ -29,15 +29,22 @@ interface TransportInDescription {
 function transportsIn(connection: PeerConnectionSlots, description: Description): TransportInDescription[] {
   const found = new Map<PeerTransport, TransportInDescription>();
   for (const [index, section] of description.media.entries()) {
-    if (isRejected(section) || isBundleOnly(section)) continue;
-    const transport = connection.transports.get(midOf(section, index));
-    if (transport === undefined || transport.isClosed) continue;
-    const isTagged = transport.mid === midOf(section, index);
-    if (found.has(transport) && !isTagged) continue;
-    const { usernameFragment } = transportAttributes(description.session, section);
-    found.set(transport, { transport, section, usernameFragment });
+    const mid = midOf(section, index);
+    const transport = connection.transports.get(mid);
+    if (isRejected(section) || transport === undefined || transport.isClosed) continue;
+    if (found.has(transport) && transport.mid !== mid) continue;
+    const speaker = speakerFor(description, section, mid);
+    const { usernameFragment } = transportAttributes(description.session, speaker);
+    found.set(transport, { transport, section: speaker, usernameFragment });
   }
   return [...found.values()];
+}
+
+/** The tagged section speaks for those that are bundle-only, even if it was rejected. */
+function speakerFor(description: Description, section: MediaSection, mid: string): MediaSection {
+  if (!isBundleOnly(section)) return section;
+  const group = bundleGroups(description.session).find((mids) => mids.includes(mid));
+  return (group && description.section(group[0]!)) ?? section;
 }
 
 /** An answer, final or not: both descriptions are there, so that checks and DTLS can begin. */
@@ -77,7 +84,8 @@ function connectTransport(
   section: MediaSection,
 ): void {
   const theirs = transportAttributes(remote.session, section);
-  const ours = local.section(transport.mid);
+  const own = local.section(transport.mid);
+  const ours = own && speakerFor(local, own, transport.mid);
   if (theirs.usernameFragment === undefined || theirs.password === undefined || ours === undefined) return;
   transport.applyRemote({ usernameFragment: theirs.usernameFragment, password: theirs.password, lite: theirs.lite });
   for (const value of readAll(section, CANDIDATE)) addRemoteCandidate(connection, transport, value);
@@ -148,8 +156,10 @@ function startSctp(connection: PeerConnectionSlots, local: Description, remote: 
   const theirs = dataSectionOf(remote);
   const transport = ours && connection.transports.get(ours.mid);
   if (ours === undefined || theirs === undefined || transport === undefined) return;
-  if (connection.sctp === null || connection.sctp.transport !== transport)
-    connection.sctp = { object: createRTCSctpTransport(transport.dtls), transport };
+  // The object stays the same when BUNDLE moves it to another transport.
+  connection.sctp ??= { object: createRTCSctpTransport(transport.dtls), transport };
+  connection.sctp.transport = transport;
+  sctpTransportSlots(connection.sctp.object).transport = transport.dtls;
   updateMaxMessageSize(connection.sctp.object, maxMessageSizeOf(theirs.section));
   connection.channels.bind(transport);
   const ports = { localPort: sctpPortOf(ours.section), remotePort: sctpPortOf(theirs.section) };

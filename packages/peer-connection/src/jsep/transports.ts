@@ -1,7 +1,7 @@
 /** Which transport each media section uses: BUNDLE (RFC 8843, RFC 8829 §4.1.1 and §5.2.1). */
 import type { IceRole } from '@petrel/ice';
 import type { SessionDescription, Setup } from '@petrel/sdp';
-import type { PeerConnectionSlots } from '../peer-connection-slots.ts';
+import { localDescription, type PeerConnectionSlots } from '../peer-connection-slots.ts';
 import { PeerTransport } from '../peer-transport.ts';
 import { iceTransportSlots } from '../rtc-ice-transport.ts';
 import { certificateSlots } from '../rtc-certificate.ts';
@@ -25,7 +25,7 @@ export function negotiatedBundle(
   const { currentLocalDescription: local, currentRemoteDescription: remote } = connection;
   const answer = local?.type === 'answer' ? local : remote;
   for (const mids of answer === null ? [] : bundleGroups(answer.session)) {
-    const transport = mids.map((mid) => connection.transports.get(mid)).find((one) => one !== undefined && !one.isClosed);
+    const transport = anyTransport(connection, mids);
     if (transport !== undefined) return { transport, mids };
   }
   return undefined;
@@ -60,8 +60,7 @@ export function transportToAnswer(
   acceptedGroup: readonly string[] | undefined,
 ): PeerTransport {
   const mids = acceptedGroup ?? [mid];
-  const existing = mids.map((one) => connection.transports.get(one)).find((one) => one !== undefined && !one.isClosed);
-  const transport = existing ?? transportOf(connection, mids[0]!, 'controlled');
+  const transport = anyTransport(connection, mids) ?? transportOf(connection, mids[0]!, 'controlled');
   connection.transports.set(mid, transport);
   return transport;
 }
@@ -81,7 +80,7 @@ export function applyBundle(connection: PeerConnectionSlots, answer: SessionDesc
   const before = new Set(connection.transports.values());
   for (const mids of bundleGroups(answer)) {
     const accepted = mids.filter((mid) => answer.media.some((section, index) => midOf(section, index) === mid && !isRejected(section)));
-    const transport = accepted.map((mid) => connection.transports.get(mid)).find((one) => one !== undefined && !one.isClosed);
+    const transport = anyTransport(connection, accepted) ?? offeredTransport(connection, accepted);
     if (transport === undefined) continue;
     for (const mid of accepted) connection.transports.set(mid, transport);
     if (accepted[0] !== undefined) transport.mid = accepted[0];
@@ -89,6 +88,16 @@ export function applyBundle(connection: PeerConnectionSlots, answer: SessionDesc
   if (!isFinal) return;
   for (const [index, section] of answer.media.entries()) if (isRejected(section)) connection.transports.delete(midOf(section, index));
   closeUnused(connection, before);
+}
+
+function anyTransport(connection: PeerConnectionSlots, mids: readonly string[]): PeerTransport | undefined {
+  return mids.map((mid) => connection.transports.get(mid)).find((transport) => transport !== undefined && !transport.isClosed);
+}
+
+/** Bundle-only sections whose tagged section was rejected: the transport is still that of the offered group. */
+function offeredTransport(connection: PeerConnectionSlots, accepted: readonly string[]): PeerTransport | undefined {
+  const offered = bundleGroups(localDescription(connection)!.session).find((mids) => accepted.some((mid) => mids.includes(mid)));
+  return offered && anyTransport(connection, offered);
 }
 
 /** After a rollback: transports that only the pending description had. Those that were only described, and never gathered, may be used yet. */
