@@ -275,7 +275,7 @@ const records = [
     "if (this.#result) this.#events.push({ type: 'data', data: fragment });",
     'closing',
   ),
-  dtls('one answer to close_notify', 'dtls-connection', '    if (this.#closedByPeer) return;\n', '', 'closing'),
+  dtls('one answer to close_notify', 'dtls-connection', '    if (this.#closingAlert !== undefined) return;\n', '', 'closing'),
   dtls(
     'closed is final',
     'dtls-connection',

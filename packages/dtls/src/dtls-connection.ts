@@ -4,7 +4,7 @@
  */
 import { type Certificate, type CryptoProvider, type Fingerprint, matchesFingerprint, type NamedGroup } from '@petrel/crypto';
 import { type Core, Discards, type Instant, NEVER, Queue } from '@petrel/sans-io';
-import { type AlertDescription, type AlertLevel, decodeAlert, encodeAlert } from './alert.ts';
+import { type Alert, type AlertDescription, type AlertLevel, decodeAlert, encodeAlert } from './alert.ts';
 import { CIPHER_SUITES, type CipherSuite, type CipherSuiteName } from './cipher-suites.ts';
 import { ClientHandshake } from './client-handshake.ts';
 import { CookieExchange, type VerifiedHello } from './cookie-exchange.ts';
@@ -116,7 +116,7 @@ export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
   #renegotiationRefusedAt: Instant = -Infinity;
   #earlyData: Uint8Array[] = [];
   #earlyBytes = 0;
-  #closedByPeer = false;
+  #closingAlert: Alert['description'] | undefined;
   #closeNotifiesReceived = 0;
   /** Whether the answer to the peer's close_notify still stands for the first `close`. */
   #answered = false;
@@ -136,7 +136,12 @@ export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
 
   /** Whether the peer's authenticated close_notify or fatal alert has come. */
   get closedByPeer(): boolean {
-    return this.#closedByPeer;
+    return this.#closingAlert !== undefined;
+  }
+
+  /** The alert with which the peer has ended the connection. */
+  get closingAlert(): Alert['description'] | undefined {
+    return this.#closingAlert;
   }
 
   /** How many close_notify alerts of the peer's have come and were authentic: when it grows, the peer has not seen our answer. */
@@ -189,6 +194,11 @@ export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
   setRemoteFingerprints(fingerprints: readonly Fingerprint[]): void {
     this.#fingerprints = fingerprints;
     this.#authenticate();
+  }
+
+  /** What ICE has measured, in milliseconds: flights that begin from now on are sent again after 1.5 times that (RFC 9147 §5.8.2). */
+  setRoundTripTime(milliseconds: number): void {
+    this.#flight.setInitialTimeout(1.5 * milliseconds);
   }
 
   receive(datagram: Uint8Array, now: Instant): void {
@@ -445,8 +455,8 @@ export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
   /** RFC 5246 §7.2.1: the first one is answered with ours; further ones only count. */
   #receiveCloseNotify(): void {
     this.#closeNotifiesReceived += 1;
-    if (this.#closedByPeer) return;
-    this.#closedByPeer = true;
+    if (this.#closingAlert !== undefined) return;
+    this.#closingAlert = 'close_notify';
     if (!this.#closeNotifySent) {
       this.#sendAlert('warning', 'close_notify');
       this.#closeNotifySent = true;
@@ -456,9 +466,9 @@ export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
     this.#events.push({ type: 'closed' });
   }
 
-  #receiveFatalAlert(description: DtlsFailure['alert']): void {
-    const first = !this.#closedByPeer;
-    this.#closedByPeer = true;
+  #receiveFatalAlert(description: Alert['description']): void {
+    const first = this.#closingAlert === undefined;
+    this.#closingAlert ??= description;
     // To a connection that is closed it is as good an answer as a close_notify.
     if (this.#state !== 'closed') this.#fail('remote-alert', description);
     else if (first) this.#events.push({ type: 'closed' });

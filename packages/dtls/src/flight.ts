@@ -28,7 +28,7 @@ interface Part {
 
 export class FlightSender {
   readonly #records: RecordLayer;
-  readonly #initialTimeout: number;
+  #initialTimeout: number = DEFAULT_TIMEOUT;
   #maxDatagram: number;
   #parts: Part[] = [];
   #nextSequence = 0;
@@ -42,12 +42,17 @@ export class FlightSender {
   constructor(records: RecordLayer, maxDatagram: number, initialTimeout: number = DEFAULT_TIMEOUT) {
     this.#records = records;
     this.#maxDatagram = maxDatagram;
-    this.#initialTimeout = Math.min(Math.max(initialTimeout, TIMEOUT_BOUNDS.least), TIMEOUT_BOUNDS.most);
+    this.setInitialTimeout(initialTimeout);
     this.#interval = this.#initialTimeout;
   }
 
   get deadline(): Instant {
     return this.#deadline;
+  }
+
+  /** For flights that begin from now on. */
+  setInitialTimeout(milliseconds: number): void {
+    this.#initialTimeout = Math.min(Math.max(milliseconds, TIMEOUT_BOUNDS.least), TIMEOUT_BOUNDS.most);
   }
 
   /** The message_seq of the first message; 0 unless a stateless cookie exchange came before (RFC 6347 §4.2.2). */

@@ -10,6 +10,7 @@ describe('RFC 5246 §7.2.1: close_notify', () => {
     expect([client.state, server.state]).toEqual(['closed', 'closed']);
     expect([link.eventsOfA.slice(1), link.eventsOfB.slice(1)]).toEqual([[{ type: 'closed' }], [{ type: 'closed' }]]);
     expect([client.closedByPeer, server.closedByPeer]).toEqual([true, true]);
+    expect([client.closingAlert, server.closingAlert]).toEqual(['close_notify', 'close_notify']);
     const alerts = link.wire.filter(({ datagram }) => datagram[0] === 21).map(({ from }) => from);
     expect(alerts).toEqual(['a', 'b']);
     client.sendAfterClose(utf8('late'));
@@ -121,7 +122,7 @@ describe('fatal alerts', () => {
     server.abort('internal_error');
     client.close();
     link.run(100);
-    expect([client.state, client.closedByPeer, server.state]).toEqual(['closed', true, 'closed']);
+    expect([client.state, client.closedByPeer, client.closingAlert, server.state]).toEqual(['closed', true, 'internal_error', 'closed']);
     expect(link.eventsOfA.slice(1)).toEqual([{ type: 'closed' }]);
   });
 

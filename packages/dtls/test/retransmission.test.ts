@@ -174,6 +174,17 @@ describe('D30: the retransmission timer', () => {
   });
 });
 
+test('D30, RFC 9147 §5.8.2: with a round trip measured by ICE the first pause is 1.5 of it, for flights that begin afterwards', () => {
+  const { client, server } = pair();
+  server.start(0);
+  server.setRoundTripTime(100);
+  client.start(0);
+  client.setRoundTripTime(100);
+  expect(client.nextTimeout()).toBe(400);
+  server.receive(drain(client)[0]!, 0);
+  expect(server.nextTimeout()).toBe(150);
+});
+
 describe('D31: the path MTU', () => {
   const chain = testCertificate(node, 1);
   const long = { ...chain, derChain: [chain.derChain[0]!, new Uint8Array(700).fill(1), new Uint8Array(700).fill(2)] };
