@@ -42,6 +42,7 @@ export class RelayClient {
       username: server.username ?? '',
       credential: server.credential ?? '',
       transport: transport.kind,
+      serverAddress: address.address,
       addressFamilies: [4, 6],
     });
   }

@@ -141,7 +141,7 @@ export function bytesValue(minimum: number, maximum: number): Codec<Uint8Array> 
 
 /** Received text may have up to 763 bytes, as RFC 5389 allowed; sent text 508, RFC 8489's limit (§14.3, §14.9, §14.10). */
 const MAX_RECEIVED_TEXT = 763;
-const MAX_SENT_TEXT = 508;
+export const MAX_SENT_TEXT = 508;
 
 /** Text in UTF-8. Diagnostic text is decoded leniently; what is compared or echoed must be well formed. */
 export function textValue(decoding: 'strict' | 'lenient'): Codec<string> {

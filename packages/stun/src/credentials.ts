@@ -1,6 +1,7 @@
 /** Credentials (RFC 8489 §9): keys, and what a server's challenge says about how to use them. */
-import { encodeUtf8 } from '@petrel/bytes';
+import { encodeUtf8, utf8Length } from '@petrel/bytes';
 import type { CryptoProvider } from '@petrel/crypto';
+import { MAX_SENT_TEXT } from './attribute-values.ts';
 import type { PasswordAlgorithmEntry, StunAttributes } from './attributes.ts';
 import { type IntegrityAlgorithm, IntegrityKey } from './integrity.ts';
 
@@ -70,7 +71,7 @@ export interface LongTermSession {
 }
 
 /** Why a challenge cannot be answered. `bid-down` is a server, or somebody in between, that hides what it can (RFC 8489 §9.2.1). */
-export type ChallengeProblem = 'no-realm-or-nonce' | 'bid-down' | 'no-supported-algorithm';
+export type ChallengeProblem = 'no-realm-or-nonce' | 'oversized-challenge' | 'bid-down' | 'no-supported-algorithm';
 
 /**
  * Answers a 401 or 438 response (RFC 8489 §9.2.5).
@@ -85,6 +86,8 @@ export function answerChallenge(
   const realm = challenge.realm ?? previous?.realm;
   const { nonce, passwordAlgorithms } = challenge;
   if (realm === undefined || nonce === undefined) return 'no-realm-or-nonce';
+  // They have to be echoed, and what is sent must be shorter than what is accepted (§14.9, §14.10).
+  if (utf8Length(realm) > MAX_SENT_TEXT || utf8Length(nonce) > MAX_SENT_TEXT) return 'oversized-challenge';
   const features = nonceSecurityFeatures(nonce);
   if (features?.passwordAlgorithms === true && passwordAlgorithms === undefined) return 'bid-down';
   if (previous?.integrity === 'sha-256' && passwordAlgorithms === undefined) return 'bid-down';

@@ -43,6 +43,8 @@ export type StunFailureReason =
   /** The challenge hides what the server said it can (RFC 8489 §9.2.1). */
   | 'bid-down'
   | 'no-supported-algorithm'
+  /** REALM or NONCE is longer than a request may echo (RFC 8489 §14.9, §14.10). */
+  | 'oversized-challenge'
   /** An authenticated 300 response: see `attributes.alternateServers` and {@link RedirectHistory}. */
   | 'try-alternate'
   /** The response needs knowledge of attributes that we do not have (RFC 8489 §6.3.3). */

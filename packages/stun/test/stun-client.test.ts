@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { toHex } from '@petrel/bytes';
 import { nodeCrypto } from '@petrel/crypto/node';
 import {
+  answerChallenge,
   BindingClient,
   encodeStunMessage,
   type IntegrityKey,
@@ -236,6 +237,15 @@ describe('RFC 8489 §9.2: the long-term mechanism', () => {
     exchange.request();
     exchange.challenge(nonce, extra);
     expect([exchange.failure(), exchange.sent.length]).toEqual([reason, 1]);
+  });
+
+  test.each([
+    ['nonce', 'é'.repeat(254), 'é'.repeat(255)],
+    ['realm', 'r'.repeat(508), 'r'.repeat(509)],
+  ])('S09, RFC 8489 §14.9, §14.10: a %s that is too long to be echoed is not answered', (name, longest, tooLong) => {
+    const challenge = { realm: 'realm', nonce: 'nonce' };
+    expect(answerChallenge(crypto, credentials, { ...challenge, [name]: longest })).toMatchObject({ [name]: longest });
+    expect(answerChallenge(crypto, credentials, { ...challenge, [name]: tooLong })).toBe('oversized-challenge');
   });
 
   test('S09: a server that knew SHA-256 does not get less because a later challenge asks for it', () => {
