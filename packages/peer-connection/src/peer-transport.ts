@@ -106,7 +106,7 @@ export class PeerTransport {
     this.driver.input((stack, now) => stack.ice.setRemoteParameters(parameters, now));
   }
 
-  /** The role is given once, by the first offer (W3C WebRTC §4.4.1.5). */
+  /** The role is given once, by the first answer (W3C WebRTC §4.4.1.5). */
   setRole(role: IceRole): void {
     const slots = iceTransportSlots(this.ice);
     if (slots.role !== 'unknown') return;

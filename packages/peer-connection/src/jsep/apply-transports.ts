@@ -13,10 +13,8 @@ import { applyBundle, transportShown, transportToAnswer } from './transports.ts'
 
 /** A local offer: each transport in it gathers. */
 export function startGathering(connection: PeerConnectionSlots, description: Description): void {
-  for (const { transport, usernameFragment } of transportsIn(connection, description)) {
-    transport.setRole('controlling');
+  for (const { transport, usernameFragment } of transportsIn(connection, description))
     if (usernameFragment !== undefined) transport.applyLocal(usernameFragment);
-  }
 }
 
 interface TransportInDescription {

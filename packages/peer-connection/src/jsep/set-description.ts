@@ -112,8 +112,8 @@ function finish(connection: PeerConnectionSlots, description: Description | unde
     for (const { sender } of connection.transceivers) forgetUnnegotiatedCodecs(sender);
     connection.negotiationNeeded = false;
     updateNegotiationNeeded(connection);
-    updateAggregateStates(connection);
   }
+  updateAggregateStates(connection);
   // 4.5.13
   if (connection.signalingState !== stateBefore) connection.object.dispatchEvent(new Event('signalingstatechange'));
   // 4.5.15 - 4.5.18
