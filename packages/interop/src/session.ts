@@ -1,5 +1,6 @@
 import { type MediaStreamTrack, type RTCDataChannel, RTCPeerConnection, type RTCTrackEvent, type TapRecord } from 'petrel';
 import type { BrowserPage } from './browser-page.ts';
+import type { LossyRelay } from './lossy-relay.ts';
 import type { ConnectOptions } from './page-peer.ts';
 
 export type Offerer = 'the browser offers' | 'we offer';
@@ -12,6 +13,8 @@ export class Session {
   /** What our side noticed: `channel close`, `dtls closed`, … in milliseconds since the Unix epoch. */
   readonly events: { readonly name: string; readonly at: number }[] = [];
   channel: RTCDataChannel | undefined;
+  /** When there is one, all datagrams go through it. */
+  relay: LossyRelay | undefined;
 
   constructor(page: BrowserPage, pc: RTCPeerConnection = new RTCPeerConnection({ autoClose: true })) {
     this.page = page;
@@ -30,16 +33,17 @@ export class Session {
       channel: options.channel === true && offerer === 'the browser offers',
     });
     if (offerer === 'the browser offers') {
-      await pc.setRemoteDescription({ type: 'offer', sdp: await page.evaluate(() => peer.offer()) });
+      const offer = await page.evaluate(() => peer.offer());
+      await pc.setRemoteDescription({ type: 'offer', sdp: this.relay?.forUs(offer) ?? offer });
       await pc.setLocalDescription();
       await pc.iceGatheringComplete;
-      await page.evaluate((answer) => peer.accept(answer), pc.localDescription?.sdp ?? '');
+      await page.evaluate((answer) => peer.accept(answer), this.#localDescription);
     } else {
       if (options.channel === true) this.#watchChannel(pc.createDataChannel('test'));
       await pc.setLocalDescription();
       await pc.iceGatheringComplete;
-      const answer = await page.evaluate((offer) => peer.answer(offer), pc.localDescription?.sdp ?? '');
-      await pc.setRemoteDescription({ type: 'answer', sdp: answer });
+      const answer = await page.evaluate((offer) => peer.answer(offer), this.#localDescription);
+      await pc.setRemoteDescription({ type: 'answer', sdp: this.relay?.forUs(answer) ?? answer });
     }
     this.#watchTransports();
     const sign = options.channel === true ? 'channel open' : 'connection connected';
@@ -55,6 +59,16 @@ export class Session {
       if (now() > deadline) throw new Error(`no "${name}" in ${patience} ms, but: ${this.events.map((event) => event.name).join(', ')}`);
       await pause(2);
     }
+  }
+
+  /** Closes our side without lingering. Tests that are about the close do it themselves. */
+  end(): void {
+    this.pc.close({ linger: 0 });
+  }
+
+  get #localDescription(): string {
+    const sdp = this.pc.localDescription?.sdp ?? '';
+    return this.relay?.forBrowser(sdp) ?? sdp;
   }
 
   #watchChannel(channel: RTCDataChannel): void {

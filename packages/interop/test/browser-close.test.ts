@@ -23,12 +23,9 @@ for (const name of browsers)
     beforeEach(() => {
       media = new TestMedia();
     });
-    afterEach(async () => {
+    afterEach(() => {
       media.stop();
-      for (const session of open.splice(0)) {
-        session.pc.close();
-        await session.pc.closed;
-      }
+      for (const session of open.splice(0)) session.end();
     });
 
     async function connect(page = browser.page): Promise<Session> {

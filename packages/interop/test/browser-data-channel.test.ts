@@ -23,9 +23,8 @@ for (const name of browsers)
         session = new Session(browser.page);
         await session.connect(offerer, { channel: true });
       }, 30_000);
-      afterEach(async () => {
-        session.pc.close();
-        await session.pc.closed;
+      afterEach(() => {
+        session.end();
       });
 
       test.each(types)(
@@ -65,8 +64,7 @@ for (const name of browsers)
       await session.event('channel close');
       expect(second.readyState).toBe('open');
       expect(session.pc.connectionState).toBe('connected');
-      session.pc.close();
-      await session.pc.closed;
+      session.end();
     }, 30_000);
   });
 

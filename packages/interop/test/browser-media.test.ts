@@ -20,10 +20,9 @@ for (const name of browsers)
     beforeEach(() => {
       media = new TestMedia();
     });
-    afterEach(async () => {
+    afterEach(() => {
       media.stop();
-      session.pc.close();
-      await session.pc.closed;
+      session.end();
     });
 
     describe.each(offerers)('%s', (offerer) => {

@@ -20,10 +20,9 @@ for (const name of browsers)
       media = new TestMedia();
       session = new Session(browser.page);
     });
-    afterEach(async () => {
+    afterEach(() => {
       media.stop();
-      session.pc.close();
-      await session.pc.closed;
+      session.end();
     });
 
     /** One more exchange of descriptions. */
