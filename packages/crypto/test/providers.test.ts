@@ -119,6 +119,17 @@ describe.each([nodeCrypto(), nobleCrypto()])('$name provider', (provider) => {
       expect(mine.deriveSharedSecret(key)).toBeUndefined();
   });
 
+  test('W07: random bytes do not repeat, belong to the caller, and have as many ones as zeros', () => {
+    const drawn = Array.from({ length: 20_000 }, () => provider.randomBytes(16));
+    drawn[0]!.fill(0);
+    expect(new Set(drawn.map(toHex)).size).toBe(20_000);
+    let ones = 0;
+    for (const block of drawn.slice(1)) for (const byte of block) for (let bits = byte; bits > 0; bits >>= 1) ones += bits & 1;
+    // 2.56 million bits: six standard deviations are 4,800.
+    expect(Math.abs(ones - 64 * 19_999)).toBeLessThan(4800);
+    expect(provider.randomBytes(5000)).toHaveLength(5000);
+  });
+
   test('timingSafeEqual compares contents and lengths', () => {
     expect(provider.timingSafeEqual(utf8('abc'), utf8('abc'))).toBe(true);
     expect(provider.timingSafeEqual(utf8('abc'), utf8('abd'))).toBe(false);

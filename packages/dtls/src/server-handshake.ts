@@ -92,9 +92,9 @@ export class ServerHandshake implements Handshake {
     }
   }
 
-  /** The client repeats its hello until it has flight 4, and its Finished until it has flight 6. */
+  /** The client repeats its hello until it has flight 4; what it does about flight 6 is the connection's business. */
   isRepeatedFlight(type: number): boolean {
-    return type === (this.#state === 'finished' ? HANDSHAKE_TYPE.finished : HANDSHAKE_TYPE.clientHello);
+    return this.#state === 'wait-certificate' && type === HANDSHAKE_TYPE.clientHello;
   }
 
   #onClientHello(message: HandshakeMessage, now: Instant): DtlsFailure | undefined {

@@ -109,6 +109,14 @@ describe('RFC 6347 §4.2.1: cookies', () => {
   });
 });
 
+test('a first ClientHello that comes again, late, starts no timer', () => {
+  const verifiedHello = { messageSequence: 1, recordSequence: 1 };
+  const server = new DtlsConnection({ role: 'server', crypto: node, certificate: testCertificate(node, 1), verifiedHello });
+  server.start(0);
+  server.receive(drain(newClient())[0]!, 1000);
+  expect([server.discards.of('old-handshake'), drain(server), server.nextTimeout()]).toEqual([1, [], Infinity]);
+});
+
 describe('a listener without ICE', () => {
   test('D19, D33, F03: 20,000 hellos of as many addresses: no more bytes out than in, no state; a real client connects', () => {
     const listener = newListener();
