@@ -20,8 +20,6 @@ export class CandidatePair {
   local: Candidate;
   priority: bigint;
   state: PairState = 'frozen';
-  /** In the check list; false once it was pruned or evicted. */
-  listed: boolean = true;
   /** The peer has proved to be there with an authenticated request or response: payload from it is accepted. */
   authenticated: boolean = false;
   nominated: boolean = false;

@@ -58,8 +58,8 @@ export class CheckList {
   }
 
   remove(pair: CandidatePair): void {
-    pair.listed = false;
     pair.fail();
+    pair.authenticated = false;
     this.#pairs.splice(this.#pairs.indexOf(pair), 1);
     this.#byPath.delete(pathKey(pair.base.id, pair.remote.candidate.address, pair.remote.candidate.port));
     const index = this.#triggered.indexOf(pair);

@@ -74,11 +74,11 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   #deadline: Instant = NEVER;
   #stale = true;
 
-  // The 5-tuple that payload came from last, as the driver names it: most packets need no look-up.
-  #lastSocket = -1;
-  #lastAddress = '';
-  #lastPort = -1;
-  #lastPair: CandidatePair | undefined;
+  // The authenticated 5-tuple that payload came from last: most packets need no look-up. Forgotten whenever something else than payload comes.
+  #recentBase: Base | undefined;
+  #recentAddress = '';
+  #recentPort = -1;
+  #recentPair: CandidatePair | undefined;
 
   constructor(options: IceAgentOptions) {
     this.#options = { ...options };
@@ -270,7 +270,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     this.#state = 'closed';
     this.#path = undefined;
     this.#previous = undefined;
-    this.#lastPair = undefined;
+    this.#recentPair = undefined;
     this.#streams.closeAll();
     this.#gatherer.close(now);
     this.#events.push({ type: 'state', state: 'closed' });
@@ -284,20 +284,14 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
    * @returns payload for the layer above, if it came over an authenticated 5-tuple
    */
   receive(socket: number, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
-    const payload = isPayload(data);
-    const pair = this.#lastPair;
-    if (payload && pair !== undefined && socket === this.#lastSocket && port === this.#lastPort && address === this.#lastAddress)
-      if (pair.authenticated) return this.#accept(pair, data, now);
     const base = this.#gatherer.ofSocket(socket);
-    const canonical = canonicalIpAddress(stripZone(address));
-    if (base === undefined || canonical === undefined) return this.#drop('unknown-socket');
-    if (!payload) return this.#receiveControl(base, data, canonical, port, now);
-    if (this.#receivePayload(base, data, canonical, port, now) === undefined) return undefined;
-    this.#lastSocket = socket;
-    this.#lastAddress = address;
-    this.#lastPort = port;
-    this.#lastPair = this.#findPair(base, canonical, port);
-    return data;
+    if (base === undefined) return this.#drop('unknown-socket');
+    const payload = isPayload(data);
+    if (payload && this.#recentPair !== undefined && this.#isRecent(base, address, port)) return this.#accept(this.#recentPair, data, now);
+    const canonical = address === this.#recentAddress ? address : canonicalIpAddress(stripZone(address));
+    if (canonical === undefined) return this.#drop('unknown-socket');
+    if (payload) return this.#receivePayload(base, data, canonical, port, now);
+    return this.#receiveControl(base, data, canonical, port, now);
   }
 
   /** The stream that an `open-stream` event asked for is open. */
@@ -377,8 +371,10 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   #receiveControl(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
     const fromServer = this.#gatherer.receive(base, data, address, port, now);
     if (fromServer === undefined) return this.#receiveFrom(base, data, address, port, now);
+    this.#stale = true;
+    if (fromServer !== 'consumed') return fromServer;
     this.#update(now);
-    return fromServer === 'consumed' ? undefined : fromServer;
+    return undefined;
   }
 
   /** A datagram of the peer's: directly, out of a TCP frame, or through a relay. */
@@ -391,9 +387,18 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   }
 
   #receivePayload(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
-    const pair = this.#findPair(base, address, port);
+    if (this.#recentPair !== undefined && this.#isRecent(base, address, port)) return this.#accept(this.#recentPair, data, now);
+    const pair = this.#state === 'closed' ? undefined : this.#findPair(base, address, port);
     if (pair === undefined || !pair.authenticated) return this.#drop('unvalidated-path');
+    this.#recentBase = base;
+    this.#recentAddress = address;
+    this.#recentPort = port;
+    this.#recentPair = pair;
     return this.#accept(pair, data, now);
+  }
+
+  #isRecent(base: Base, address: string, port: number): boolean {
+    return base === this.#recentBase && port === this.#recentPort && address === this.#recentAddress;
   }
 
   #accept(pair: CandidatePair, data: Uint8Array, now: Instant): Uint8Array {
@@ -473,6 +478,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   /** Everything that a change may lead to: checks, nominations, another path, another state. */
   #update(now: Instant): void {
     if (this.#state === 'closed') return;
+    this.#recentPair = undefined;
     this.#sessionDeadline = this.#session.advance(now);
     if (this.#previous !== undefined) this.#advancePrevious(this.#previous, now);
     this.#updatePath(now);
@@ -569,7 +575,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   #removeBase(base: Base, now: Instant): void {
     this.#streams.closeAll(base);
     for (const session of this.#sessions()) session.removeBase(base);
-    this.#lastPair = undefined;
+    this.#recentPair = undefined;
     this.#updatePath(now);
   }
 }

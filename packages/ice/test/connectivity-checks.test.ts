@@ -370,6 +370,11 @@ describe('I06, RFC 8445 §7.3.1.3: many peer-reflexive candidates', () => {
     a.send('still there');
     network.clock.advanceBy(100);
     expect(b.texts()).toEqual(['still there']);
+    a.texts();
+    network.spoof({ address: '192.0.2.2', port: 10_001 }, { address: '192.0.2.1', port: 5001 }, Uint8Array.of(128, 1));
+    network.spoof({ address: '192.0.2.2', port: 19_999 }, { address: '192.0.2.1', port: 5001 }, Uint8Array.of(128, 2));
+    network.clock.advanceBy(100);
+    expect(a.payloads).toEqual([Uint8Array.of(128, 2)]);
   });
 });
 

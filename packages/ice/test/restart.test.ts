@@ -88,6 +88,23 @@ describe('I14, RFC 8445 §9: ICE restart', () => {
     expect(users.filter((user) => user?.includes(old.a.usernameFragment))).toEqual([]);
   });
 
+  test('payload counts for the new pair once it is selected, though it comes over the same 5-tuple', () => {
+    const { network, a, b } = connectedPair();
+    const talk = (): void => {
+      for (let count = 0; count < 10; count++) b.send('data');
+      network.clock.advanceBy(100);
+    };
+    talk();
+    expect(a.agent.stats.pairs.map(({ packetsReceived }) => packetsReceived)).toEqual([10]);
+    restartBoth(a, b);
+    talk();
+    network.clock.advanceBy(10_000);
+    talk();
+    const [pair, ...others] = a.agent.stats.pairs;
+    expect([pair!.local.usernameFragment, others]).toEqual([a.agent.localParameters.usernameFragment, []]);
+    expect(pair!.packetsReceived).toBeGreaterThanOrEqual(10);
+  });
+
   test('a restart that never gets anywhere leaves the old pair in use', () => {
     const { network, a, b } = connectedPair();
     a.input((agent, now) => agent.restart(now));
@@ -155,6 +172,9 @@ describe('I15: closing and restarting at any time', () => {
       network.clock.advanceBy(60_000);
       expect(network.packets.filter(({ from }) => from.port === 5001)).toEqual([]);
       expect([a.state, a.agent.nextTimeout(), a.send('x'), a.events.length]).toEqual(['closed', Infinity, false, events]);
+      a.payloads.length = 0;
+      a.receive(1, Uint8Array.of(128, 1), { address: '192.0.2.2', port: 5002 });
+      expect(a.payloads).toEqual([]);
       a.input((agent, now) => agent.close(now));
       a.input((agent, now) => agent.restart(now));
       a.input((agent, now) => agent.endOfSockets(now));
