@@ -307,8 +307,8 @@ export class IceSession {
   #onErrorResponse(check: SentCheck, code: number | undefined, now: Instant): void {
     const { pair, role } = check;
     if (code === 487) {
-      // RFC 8445 §7.2.5.1; a conflict that has been solved meanwhile is not one.
-      if (role === this.#context.role) this.#context.changeRole(role === 'controlling' ? 'controlled' : 'controlling');
+      // RFC 8445 §7.2.5.1: the other role than the check had; the conflict may have been solved meanwhile.
+      this.#context.changeRole(role === 'controlling' ? 'controlled' : 'controlling');
       this.list.trigger(pair);
     } else if (code === 403) {
       this.#loseConsent(pair, 'consent-revoked', now); // RFC 7675 §5.2

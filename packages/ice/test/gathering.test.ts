@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { formatCandidate, type IceAgentOptions, type IceServer } from '@petrel/ice';
 import { NAT_TYPES, type SimulatedHost, SimulatedNetwork, SimulatedTurnServer, type TurnServerOptions } from '@petrel/testing';
@@ -281,6 +282,14 @@ describe('I16, draft-ietf-mmusic-mdns-ice-candidates: hidden addresses', () => {
     );
     expect(everything).not.toContain('10.0.0.1');
   });
+});
+
+test('T09, W09: passwords and credentials are in no event, no statistic, and nothing that inspect shows', async () => {
+  const peer = await gathered(newPeer([turnUdp, iceServer(`turn:${SERVER}`, { username: 'alice', credential: 'wrong-secret' })]));
+  const { agent } = peer;
+  const everything = inspect([agent, peer.events, agent.stats, agent.discards], { depth: 20, showHidden: true, getters: false });
+  expect(everything).not.toContain(agent.localParameters.password);
+  expect(everything).not.toContain('secret');
 });
 
 describe('restarts', () => {
