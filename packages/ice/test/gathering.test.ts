@@ -213,6 +213,30 @@ describe('relays (RFC 8656)', () => {
     );
   });
 
+  test('S08, RFC 8489 §10: an authenticated redirection is followed to another server, and not in circles', async () => {
+    const other = await SimulatedTurnServer.start(network.addHost('turn2', { interfaces: [{ addresses: ['203.0.113.10'] }] }), {
+      users: { alice: 'secret' },
+    });
+    server.onResponse = (response, request) => {
+      if (request.method !== 'allocate' || request.attributes.username === undefined) return response;
+      const alternateServers = [{ address: '203.0.113.10', port: 3478 }];
+      return { ...response, class: 'error', attributes: { errorCode: { code: 300, reason: 'Try Alternate' }, alternateServers } };
+    };
+    for (const turn of [turnUdp, turnTcp]) {
+      const peer = await gathered(newPeer([turn]));
+      expect(peer.candidates().some((candidate) => candidate.startsWith('relay') && candidate.endsWith('203.0.113.10'))).toBe(true);
+      peer.input((agent, now) => agent.close(now));
+      await network.run(1_000);
+    }
+    const back = [{ address: SERVER, port: 3478 }];
+    other.onResponse = (response, request) => {
+      if (request.method !== 'allocate' || request.attributes.username === undefined) return response;
+      return { ...response, class: 'error', attributes: { errorCode: { code: 300, reason: 'Try Alternate' }, alternateServers: back } };
+    };
+    const peer = await gathered(newPeer([turnUdp]));
+    expect(peer.events.filter(({ type }) => type === 'candidate-error')).toMatchObject([{ errorCode: 300, address: '203.0.113.10' }]);
+  });
+
   test('an allocation that is lost in mid-call takes its pairs with it; other candidates go on', async () => {
     await build();
     const open = network.addHost('open', { interfaces: [{ addresses: ['192.0.2.7'] }] });
