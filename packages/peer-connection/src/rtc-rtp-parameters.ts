@@ -54,6 +54,8 @@ export interface RTCRtpEncodingParameters {
   priority?: RTCPriorityType;
   networkPriority?: RTCPriorityType;
   scalabilityMode?: string;
+  /** WebRTC Extensions, audio: packets of another length in time of need. The application makes the packets, so this is only kept. */
+  adaptivePtime?: boolean;
 }
 
 export interface RTCRtpCapabilities {
@@ -93,6 +95,7 @@ export const toEncoding: webidl.Converter<RTCRtpEncodingParameters> = webidl.dic
   'RTCRtpEncodingParameters',
   {
     active: { convert: webidl.boolean, fallback: () => true },
+    adaptivePtime: { convert: webidl.boolean, fallback: () => false },
     codec: { convert: toRTCRtpCodec },
     maxBitrate: { convert: webidl.unsignedLong },
     maxFramerate: { convert: webidl.double },
@@ -159,9 +162,9 @@ export function validateSendEncodings(
   encodings: RTCRtpEncodingParameters[],
   capabilities: readonly RTCRtpCodec[],
 ): RTCRtpEncodingParameters[] {
-  // 1. Rids: well-formed (RFC 8851 §10), all or none, no two the same.
+  // 1. Rids: well-formed (RFC 8851 §10) and short enough for a one-byte header extension (RFC 8285 §4.2), all or none, no two the same.
   const rids = encodings.flatMap(({ rid }) => (rid === undefined ? [] : [rid]));
-  if (rids.some((rid) => !/^[A-Za-z0-9]{1,255}$/.test(rid))) throw new TypeError('a rid consists of letters and digits');
+  if (rids.some((rid) => !/^[A-Za-z0-9]{1,16}$/.test(rid))) throw new TypeError('a rid consists of 1 to 16 letters and digits');
   if (rids.length > 0 && rids.length < encodings.length) throw new TypeError('either all encodings have a rid, or none has');
   if (encodings.length > 1 && rids.length === 0) throw new TypeError('several encodings need a rid each');
   if (new Set(rids).size < rids.length) throw new TypeError('two encodings have the same rid');
@@ -182,7 +185,7 @@ export function validateSendEncodings(
   return kept;
 }
 
-/** Removes what audio does not have, and checks the ranges of what video has. */
+/** Removes what only the other kind has, and checks the ranges of what video has. */
 export function checkScaling(kind: MediaKind, encodings: readonly RTCRtpEncodingParameters[], minimumFramerate: number): void {
   for (const encoding of encodings) {
     if (kind === 'audio') {
@@ -190,6 +193,7 @@ export function checkScaling(kind: MediaKind, encodings: readonly RTCRtpEncoding
       delete encoding.maxFramerate;
       continue;
     }
+    delete encoding.adaptivePtime;
     if (encoding.scaleResolutionDownBy !== undefined && encoding.scaleResolutionDownBy < 1)
       throw new RangeError('scaleResolutionDownBy is at least 1');
     if (encoding.maxFramerate !== undefined && encoding.maxFramerate < minimumFramerate)

@@ -86,9 +86,9 @@ export function applyImplicitly(connection: PeerConnectionSlots, { type, sdp = '
     const { signalingState } = connection;
     const offers = signalingState === 'stable' || signalingState === 'have-local-offer' || signalingState === 'have-remote-pranswer';
     const actual: RTCSdpType = type ?? (offers ? 'offer' : 'answer');
-    if (actual === 'rollback') return applyLocal(connection, actual, undefined);
     // A type that the state does not allow is that error first, as in browsers.
     checkState(connection, actual, false);
+    if (actual === 'rollback') return applyLocal(connection, actual, undefined);
     // 4.2 4.3 Only what was created can be set.
     const last = actual === 'offer' ? connection.lastCreatedOffer : connection.lastCreatedAnswer;
     if (sdp !== '' && sdp !== last?.sdp) throw exception('InvalidModificationError', `this ${actual} is not the one that was created last`);

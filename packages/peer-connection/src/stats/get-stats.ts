@@ -56,6 +56,7 @@ function transportSource({ runtime, certificate }: PeerConnectionSlots, transpor
     transport: transport.dtls,
     stack: transport.driver.stack,
     certificate: certificateSlots(certificate!).certificate,
+    dtlsRole: transport.dtlsRole,
     crypto: runtime.crypto,
   };
 }

@@ -1,6 +1,7 @@
 /** Statistics of one transport: transport, candidate-pair, local-candidate, remote-candidate, certificate (webrtc-stats §8.19 to §8.23). */
 import type { Certificate, CryptoProvider } from '@petrel/crypto';
 import { fingerprint } from '@petrel/crypto';
+import type { DtlsRole } from '@petrel/dtls';
 import type { Candidate, CandidatePairStats } from '@petrel/ice';
 import type { RTCDtlsTransport } from '../rtc-dtls-transport.ts';
 import type { TransportStack } from '../transport-stack.ts';
@@ -13,6 +14,8 @@ export interface TransportStatsSource {
   readonly transport: RTCDtlsTransport;
   readonly stack: TransportStack;
   readonly certificate: Certificate;
+  /** Known before the handshake. */
+  readonly dtlsRole: DtlsRole | undefined;
   readonly crypto: CryptoProvider;
 }
 
@@ -70,7 +73,7 @@ function transportEntry(source: TransportStatsSource, time: StatsTime, certifica
     ...(selected === undefined ? {} : { selectedCandidatePairId: pairId(id, selected) }),
     ...(certificates.local[0] === undefined ? {} : { localCertificateId: certificates.local[0].id }),
     ...(certificates.remote[0] === undefined ? {} : { remoteCertificateId: certificates.remote[0].id }),
-    dtlsRole: dtls?.role ?? 'unknown',
+    dtlsRole: source.dtlsRole ?? 'unknown',
     ...(dtls?.cipherSuite === undefined ? {} : { tlsVersion: DTLS_1_2, dtlsCipher: dtls.cipherSuite }),
     ...(srtpProfile === undefined ? {} : { srtpCipher: SRTP_NAMES[srtpProfile] }),
     selectedCandidatePairChanges: selectedPairChanges,
