@@ -2,6 +2,7 @@
  * RTP and RTCP of one transport (BUNDLE group), without encryption: streams, routing, reports, feedback
  * (RFC 3550, RFC 4585, RFC 8834, RFC 8843 §9).
  */
+import { Arena } from '@petrel/bytes';
 import type { CryptoProvider } from '@petrel/crypto';
 import {
   compactNtp,
@@ -239,6 +240,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     const roundTripTime = (): number | undefined => this.roundTripTime;
     return {
       random: this.#crypto,
+      arena: new Arena(),
       transmitRtp: (packet, repeat) => this.#transmitRtp(packet, repeat),
       nextTransportSequenceNumber: (size, now) => this.#sentPackets.add(size, now),
       wallClock: (now) => this.#wallClock(now),

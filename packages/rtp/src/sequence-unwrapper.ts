@@ -3,12 +3,13 @@
  * (RFC 3550 §5.1 for sequence numbers and timestamps; the rule is that of RFC 3711 appendix A).
  */
 export class Unwrapper {
-  readonly #modulus: number;
+  /** So that a shift left and right again leaves the signed distance of two numbers. */
+  readonly #shift: number;
   #latest: number | undefined;
 
   /** @param bits 16 for sequence numbers, 32 for timestamps */
   constructor(bits: 16 | 32) {
-    this.#modulus = 2 ** bits;
+    this.#shift = 32 - bits;
   }
 
   /** The first number is itself; later ones may go below zero when packets from before the first arrive. */
@@ -21,11 +22,7 @@ export class Unwrapper {
   /** What {@link unwrap} would give, without moving. */
   peek(value: number): number {
     if (this.#latest === undefined) return value;
-    const half = this.#modulus / 2;
-    let ahead = (value - this.#latest) % this.#modulus;
-    if (ahead < -half) ahead += this.#modulus;
-    else if (ahead >= half) ahead -= this.#modulus;
-    return this.#latest + ahead;
+    return this.#latest + (((value - this.#latest) << this.#shift) >> this.#shift);
   }
 
   reset(): void {

@@ -16,13 +16,13 @@ export class ReplayList {
     const age = this.highest - index;
     if (age < 0) return 'fresh';
     if (age >= REPLAY_WINDOW) return 'too-old';
-    const bit = index % REPLAY_WINDOW;
+    const bit = index & (REPLAY_WINDOW - 1);
     return (this.#bits[bit >> 5]! & (1 << (bit & 31))) === 0 ? 'fresh' : 'seen';
   }
 
   add(index: number): void {
     if (index > this.highest) this.#advance(index);
-    const bit = index % REPLAY_WINDOW;
+    const bit = index & (REPLAY_WINDOW - 1);
     this.#bits[bit >> 5]! |= 1 << (bit & 31);
   }
 
@@ -30,7 +30,7 @@ export class ReplayList {
     if (index - this.highest >= REPLAY_WINDOW || this.highest < 0) this.#bits.fill(0);
     else {
       for (let skipped = this.highest + 1; skipped <= index; skipped++) {
-        const bit = skipped % REPLAY_WINDOW;
+        const bit = skipped & (REPLAY_WINDOW - 1);
         this.#bits[bit >> 5]! &= ~(1 << (bit & 31));
       }
     }

@@ -153,7 +153,7 @@ export class SrtpContext {
  */
 export function guessIndex(highest: number, sequenceNumber: number): number {
   if (highest < 0) return sequenceNumber;
-  const latest = highest % 0x1_0000;
+  const latest = highest & 0xffff;
   const rollovers = (highest - latest) / 0x1_0000;
   if (latest < 0x8000) {
     if (sequenceNumber - latest > 0x8000) return (rollovers - 1) * 0x1_0000 + sequenceNumber;

@@ -198,5 +198,5 @@ export class IncomingSource {
 }
 
 function slotOf(extended: number): number {
-  return ((extended % RECENT) + RECENT) % RECENT;
+  return extended & (RECENT - 1);
 }

@@ -1,5 +1,5 @@
 /** One outgoing RTP stream, with its RTX stream (RFC 3550 §5, RFC 4588). */
-import { Arena, readUint16, writeUint16 } from '@petrel/bytes';
+import { readUint16, writeUint16 } from '@petrel/bytes';
 import {
   compactNtp,
   EXTENSION_URI,
@@ -46,7 +46,6 @@ export class SendStream {
   readonly rid: string | undefined;
   readonly #host: StreamHost;
   readonly #header = new RtpPacket();
-  readonly #arena = new Arena();
   readonly #sequence: SequenceMapper;
   readonly #redundancy = new RedundancyHistory();
   #options: SendStreamOptions;
@@ -274,7 +273,7 @@ export class SendStream {
     const blockStart = RTP_FIXED_HEADER_LENGTH + 4 * header.csrcCount;
     const blockLength = this.#template.lengthWith(carried);
     const size = blockStart + blockLength + payload.length;
-    const packet = this.#arena.allocate(size);
+    const packet = this.#host.arena.allocate(size);
     packet[0] = 0x80 | (blockLength > 0 ? EXTENSION_BIT : 0) | header.csrcCount;
     writeRtpFixedHeader(packet, header.marker, payloadType, sequenceNumber, timestamp, this.#ssrc);
     if (header.csrcCount > 0) packet.set(header.bytes.subarray(RTP_FIXED_HEADER_LENGTH, blockStart), RTP_FIXED_HEADER_LENGTH);
@@ -322,7 +321,7 @@ export class SendStream {
     const blockStart = RTP_FIXED_HEADER_LENGTH + 4 * header.csrcCount;
     const blockLength = this.#rtxTemplate.length;
     const payloadStart = blockStart + blockLength + RTX_HEADER_LENGTH;
-    const packet = this.#arena.allocate(payloadStart + header.payloadLength);
+    const packet = this.#host.arena.allocate(payloadStart + header.payloadLength);
     packet[0] = 0x80 | (blockLength > 0 ? EXTENSION_BIT : 0) | header.csrcCount;
     writeRtpFixedHeader(packet, header.marker, this.#rtxCodec!.payloadType, this.#rtxSequenceNumber, header.timestamp, this.#rtxSsrc!);
     this.#rtxSequenceNumber = (this.#rtxSequenceNumber + 1) & 0xffff;

@@ -1,9 +1,12 @@
+import type { Arena } from '@petrel/bytes';
 import type { Random } from '@petrel/sans-io';
 import type { SendStream } from './send-stream.ts';
 
 /** What a stream asks of the stack that it belongs to. */
 export interface StreamHost {
   readonly random: Random;
+  /** Where outgoing packets are put: one for all streams, so that they stay close together. */
+  readonly arena: Arena;
   /** Queues a packet. `repeat`: the same bytes went out before. */
   transmitRtp(packet: Uint8Array, repeat: boolean): void;
   /** The next transport-wide sequence number, for a packet of this size. */

@@ -1,0 +1,92 @@
+import { createSocket } from 'node:dgram';
+import { RTCPeerConnection, RtpSink, RtpSource } from 'petrel';
+import { connectToOtherProcess } from './lib/peer-process.ts';
+
+const role = process.argv[2]!;
+const [streams, rate, seconds] = process.argv.slice(3).map(Number) as [number, number, number];
+const HEADER = 12;
+
+switch (role) {
+  case 'petrel-sender':
+    void sendMedia();
+    break;
+  case 'petrel-receiver':
+    receiveMedia();
+    break;
+  case 'bare-receiver':
+    receiveDatagrams();
+    break;
+  default:
+    process.on('message', ({ port }: { port?: number }) => port !== undefined && sendDatagrams(port));
+}
+
+async function sendMedia(): Promise<void> {
+  const pc = new RTCPeerConnection();
+  const sources = Array.from({ length: streams }, () => new RtpSource('video', { mimeType: 'video/VP8' }));
+  for (const source of sources) pc.addTrack(source.track);
+  pc.onconnectionstatechange = () => {
+    if (pc.connectionState === 'connected') setTimeout(() => pump((stream, packet) => sources[stream]!.write(packet)), 300);
+  };
+  await connectToOtherProcess(pc, true);
+}
+
+function receiveMedia(): void {
+  const pc = new RTCPeerConnection();
+  const count = counter();
+  pc.ontrack = ({ track }) => {
+    new RtpSink(track).onpacket = count;
+  };
+  void connectToOtherProcess(pc, false);
+}
+
+function sendDatagrams(port: number): void {
+  const socket = createSocket({ type: 'udp4', lookup: (host, _options, callback) => callback(null, host, 4) });
+  pump((_stream, packet) => socket.send(Buffer.from(packet), port, '127.0.0.1'));
+}
+
+function receiveDatagrams(): void {
+  const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
+  socket.on('message', counter());
+  socket.bind(0, '127.0.0.1', () => process.send!({ to: 'peer', port: socket.address().port }));
+}
+
+/** Sends on all streams at the rate, for the time, in slices of a millisecond; then reports. */
+function pump(send: (stream: number, packet: Uint8Array) => void): void {
+  const start = performance.now();
+  const cpu = process.cpuUsage();
+  let sent = 0;
+  const timer = setInterval(() => {
+    const elapsed = Math.min(performance.now() - start, seconds * 1000);
+    const due = Math.floor((elapsed / 1000) * rate * streams);
+    for (; sent < due; sent++) send(sent % streams, makePacket(Math.floor(sent / streams)));
+    if (elapsed < seconds * 1000) return;
+    clearInterval(timer);
+    report(sent, process.cpuUsage(cpu));
+  }, 1);
+}
+
+function makePacket(sequenceNumber: number): Uint8Array {
+  const bytes = new Uint8Array(HEADER + 1200);
+  bytes[0] = 0x80;
+  bytes[1] = 96;
+  bytes[2] = sequenceNumber >> 8;
+  bytes[3] = sequenceNumber;
+  bytes[11] = 1;
+  return bytes;
+}
+
+/** Counts packets from the first on, and reports once none has come for half a second. */
+function counter(): () => void {
+  let packets = 0;
+  let cpu = process.cpuUsage();
+  let idle: NodeJS.Timeout | undefined;
+  return () => {
+    if (packets === 0) cpu = process.cpuUsage();
+    packets += 1;
+    if (idle === undefined) idle = setTimeout(() => report(packets, process.cpuUsage(cpu)), seconds * 1000 + 500);
+  };
+}
+
+function report(packets: number, { user, system }: NodeJS.CpuUsage): void {
+  process.send!({ type: 'result', packets, cpuMs: (user + system) / 1000 });
+}
