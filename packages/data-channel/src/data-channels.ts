@@ -221,6 +221,7 @@ export class DataChannels {
 
   /** Every event of the association goes through here, in order. */
   handleAssociationEvent(event: SctpEvent, now: Instant): void {
+    if (this.#ended) return;
     switch (event.type) {
       case 'message':
         return this.#onMessage(event.streamId, event.ppid, event.data, now);

@@ -393,6 +393,8 @@ describe('closing (RFC 8831 §6.7)', () => {
     both.a.channels.endAll({ message: 'twice' });
     both.link.flush();
     expect(of(both.link.eventsOfA, 'closed')).toHaveLength(1);
+    both.a.channels.handleAssociationEvent({ type: 'message', streamId: 9, ppid: 51, data: Uint8Array.of(1) }, both.link.now());
+    expect(both.a.channels.pollEvent()).toBeUndefined();
   });
 
   test('C11: a message larger than max-message-size closes the channel', () => {

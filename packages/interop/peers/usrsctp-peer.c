@@ -188,12 +188,13 @@ int main(int count, char **arguments) {
 	if (usrsctp_bind(sock, (struct sockaddr *)&address, sizeof address)) return 1;
 	pthread_t reader;
 	pthread_create(&reader, NULL, read_udp, NULL);
-	say("ready");
 	if (strcmp(arguments[1], "connect") == 0) {
 		association = sock;
 		if (usrsctp_connect(sock, (struct sockaddr *)&address, sizeof address) && errno != EINPROGRESS) say("lost");
+		say("ready");
 	} else {
 		usrsctp_listen(sock, 1);
+		say("ready");
 		association = usrsctp_accept(sock, NULL, NULL);
 		configure(association, 0);
 		say("accepted");
