@@ -171,6 +171,7 @@ export function validateSendEncodings(
   // 3. 4. Codecs that can be sent.
   if (encodings.some(({ codec }) => codec !== undefined && !capabilities.some((one) => codecsMatch(one, codec, true))))
     throw exception('OperationError', 'the codec of an encoding is not supported');
+  checkScalability(encodings);
   // 5. - 7. Ranges.
   checkScaling(kind, encodings, 0);
   // 9. 11. What has no scale gets one.
@@ -184,6 +185,15 @@ export function validateSendEncodings(
   if (kept.length === 1) delete kept[0]!.rid;
   return kept;
 }
+
+/** WebRTC SVC §6: the modes that exist. Packets are encoded already, so that no codec excludes any. @throws OperationError */
+export function checkScalability(encodings: readonly RTCRtpEncodingParameters[]): void {
+  for (const { scalabilityMode } of encodings)
+    if (scalabilityMode !== undefined && !SCALABILITY_MODE.test(scalabilityMode))
+      throw exception('OperationError', `'${scalabilityMode}' is not a scalability mode`);
+}
+
+const SCALABILITY_MODE = /^(?:L1T[123]|L[23]T[123](?:h|_KEY)?|L[23]T[23]_KEY_SHIFT|S[23]T[123]h?)$/;
 
 /** Removes what only the other kind has, and checks the ranges of what video has. */
 export function checkScaling(kind: MediaKind, encodings: readonly RTCRtpEncodingParameters[], minimumFramerate: number): void {

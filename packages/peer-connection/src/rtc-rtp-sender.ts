@@ -11,6 +11,7 @@ import type { PeerTransport } from './peer-transport.ts';
 import type { RTCDtlsTransport } from './rtc-dtls-transport.ts';
 import type { RTCDTMFSender } from './rtc-dtmf-sender.ts';
 import {
+  checkScalability,
   checkScaling,
   type RTCRtpCapabilities,
   type RTCRtpEncodingParameters,
@@ -177,6 +178,7 @@ async function setParameters(slots: SenderSlots, parameters: RTCRtpSendParameter
   // 6. Validation.
   checkReadOnly(parameters, last, slots);
   checkCodecs(parameters, slots);
+  checkScalability(parameters.encodings);
   checkScaling(slots.kind, parameters.encodings, 0);
   if (slots.kind === 'video') for (const encoding of parameters.encodings) encoding.scaleResolutionDownBy ??= 1;
   // 8. 9. Nothing has to be configured but the choice of codec and what is active.
