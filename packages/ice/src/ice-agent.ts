@@ -132,7 +132,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     return {
       pairs: sessions.flatMap(({ list }) => list.pairs.map((pair) => pair.stats(pair === this.#path))),
       localCandidates: this.#gatherer.candidates.all,
-      remoteCandidates: [...this.#session.remotes].map(({ candidate }) => candidate),
+      remoteCandidates: [...Array.from(this.#session.remotes, ({ candidate }) => candidate), ...this.#session.earlyCandidates],
       selectedPairChanges: this.#pathChanges,
     };
   }

@@ -210,12 +210,21 @@ export class IceSession {
     return pair;
   }
 
-  /** RFC 8445 §7.3.1.3. */
+  /** Where checks have come from while the peer's credentials are not known: its candidates, as far as they go. */
+  get earlyCandidates(): Candidate[] {
+    return this.#early.map(({ base, source, request }) => this.#peerReflexive(base, source, request.message.attributes.priority ?? 0));
+  }
+
   #addPeerReflexive(base: Base, source: TransportAddress, priority: number): RemoteCandidate | undefined {
+    return this.remotes.addPeerReflexive(this.#peerReflexive(base, source, priority), (old) => this.#evict(old));
+  }
+
+  /** RFC 8445 §7.3.1.3. */
+  #peerReflexive(base: Base, source: TransportAddress, priority: number): Candidate {
     const protocol = base.kind === 'udp' || base.kind === 'relay' ? 'udp' : 'tcp';
     const tcpType =
       base.kind === 'tcp-passive' ? { tcpType: 'active' as const } : base.kind === 'tcp-active' ? { tcpType: 'passive' as const } : {};
-    const candidate: Candidate = {
+    return {
       foundation: peerReflexiveFoundation(source.address),
       component: 1,
       protocol,
@@ -226,7 +235,6 @@ export class IceSession {
       ...tcpType,
       ...(this.remote === undefined ? {} : { usernameFragment: this.remote.usernameFragment }),
     };
-    return this.remotes.addPeerReflexive(candidate, (old) => this.#evict(old));
   }
 
   #evict(old: RemoteCandidate): boolean {
