@@ -97,6 +97,8 @@ const REFUSAL_INTERVAL = 1000;
 export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
   readonly discards: Discards<DtlsDiscard> = new Discards();
   readonly role: DtlsRole;
+  /** The latest alert in each direction, of those that came only the authentic ones: for taps and logs, which see no more than encrypted records. */
+  readonly latestAlerts: { sent?: Alert['description']; received?: Alert['description'] } = {};
   readonly #options: DtlsOptions;
   readonly #records: RecordLayer = new RecordLayer(this.discards as Discards<RecordDiscard>);
   readonly #flight: FlightSender;
@@ -448,6 +450,7 @@ export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
     if (epoch === 0 && (this.#result !== undefined || this.#state === 'closed')) return this.discards.count('unprotected-alert');
     const alert = decodeAlert(fragment);
     if (alert === undefined) return this.discards.count('malformed-alert');
+    this.latestAlerts.received = alert.description;
     if (alert.description === 'close_notify') this.#receiveCloseNotify();
     else if (alert.level === 'fatal') this.#receiveFatalAlert(alert.description);
   }
@@ -475,6 +478,7 @@ export class DtlsConnection implements Core<Uint8Array, DtlsEvent> {
   }
 
   #sendAlert(level: AlertLevel, description: AlertDescription): void {
+    this.latestAlerts.sent = description;
     this.#transmits.push(this.#records.seal(CONTENT_TYPE.alert, this.#records.writeEpoch, encodeAlert(level, description)));
   }
 
