@@ -133,6 +133,7 @@ describe('RFC 8445 §7.3, RFC 8838 §11: checks before the answer', () => {
     network.spoof({ address: '192.0.2.2', port: 5002 }, HOST, forgeCheck(peer));
     network.clock.advanceBy(100);
     expect(sent().map((message) => message.class)).toEqual(['success']);
+    expect(peer.agent.stats.remoteCandidates).toMatchObject([{ type: 'prflx', address: '192.0.2.2', port: 5002 }]);
     peer.input((agent, now) => agent.setRemoteParameters(REMOTE, now));
     expect(sent().map((message) => message.class)).toEqual(['success', 'request']);
     expect(peer.agent.stats.remoteCandidates).toMatchObject([{ type: 'prflx', address: '192.0.2.2', port: 5002, priority: 1_845_501_695 }]);
