@@ -16,9 +16,11 @@
  */
 import { readUint16, readUint32 } from '@petrel/bytes';
 import type { Core, Discards, Instant } from '@petrel/sans-io';
+import { ErrorReport } from './error-report.ts';
 import type { SctpDiscard, SctpEvent } from './events.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { InitHandshake } from './init-handshake.ts';
+import { answerOutOfTheBlue } from './out-of-the-blue.ts';
 import { resolveOptions, type SctpOptions } from './options.ts';
 import { CAUSE, decodeCause, encodeCause, encodeUserInitiatedAbort } from './packet/error-cause.ts';
 import { CHUNK_HEADER_LENGTH, CHUNK_TYPE, COMMON_HEADER_LENGTH, packetProblem, padded } from './packet/packet.ts';
@@ -31,10 +33,6 @@ import { StreamReset } from './stream-reset.ts';
 import { type AssociationState, Tcb } from './tcb.ts';
 import { DataSender } from './tx/data-sender.ts';
 import type { SendOptions } from './tx/outgoing-message.ts';
-
-/** Bytes of an unknown chunk that are sent back in a report, and how many bytes of reports fit in one ERROR (§3.3.10.6). */
-const MAX_REPORTED = 64;
-const MAX_ERROR = 512;
 
 /**
  * @example
@@ -50,8 +48,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
   readonly #pathMtu: PathMtu;
   /** Streams whose reset was asked for before there was a peer. */
   readonly #earlyResets: number[] = [];
-  /** Causes for the ERROR chunk of the packet that is being processed. */
-  #causes: Uint8Array[] = [];
+  readonly #errors: ErrorReport = new ErrorReport();
 
   constructor(options: SctpOptions) {
     this.#tcb = new Tcb(resolveOptions(options), newSender);
@@ -202,7 +199,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
       if (!this.#handshake.onCookieEcho(bytes.subarray(COMMON_HEADER_LENGTH + CHUNK_HEADER_LENGTH, firstEnd), tag, now)) return;
       return this.#onChunks(bytes, padded(firstEnd), now);
     }
-    if (tcb.ended || tcb.state === 'closed') return this.#onOutOfTheBlue(bytes, tag);
+    if (tcb.ended || tcb.state === 'closed') return answerOutOfTheBlue(tcb, bytes, tag);
     if (!this.#hasValidTag(tag, type, bytes[COMMON_HEADER_LENGTH + 1]!)) return tcb.discards.count('wrong-verification-tag');
     this.#onChunks(bytes, COMMON_HEADER_LENGTH, now);
   }
@@ -393,7 +390,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
       tcb.peer!.streamReset.onCumulativeTsn(tcb.peer!.receiver.cumulativeTsn);
       this.#shutdown.onDataWhileSent(now);
     }
-    if (this.#causes.length > 0) this.#sendError();
+    this.#errors.send(tcb);
     this.#shutdown.advance(now);
   }
 
@@ -445,7 +442,8 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
         tcb.discards.count('unexpected-chunk'); // only first in a packet (§6.10)
         return false;
       default:
-        return this.#onUnknownChunk(type, flags, value);
+        tcb.discards.count('unknown-chunk');
+        return this.#errors.onUnknownChunk(type, flags, value);
     }
   }
 
@@ -467,7 +465,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     if (outcome === 'no-user-data')
       tcb.abortWith(encodeCause(CAUSE.noUserData, bytes.slice(start, start + 4)), CAUSE.noUserData, 'a DATA chunk without user data');
     else if (outcome === 'invalid-stream')
-      this.#report(CAUSE.invalidStreamIdentifier, Uint8Array.of(bytes[start + 4]!, bytes[start + 5]!, 0, 0));
+      this.#errors.add(CAUSE.invalidStreamIdentifier, Uint8Array.of(bytes[start + 4]!, bytes[start + 5]!, 0, 0));
     return true;
   }
 
@@ -521,56 +519,6 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     this.#tcb.end();
     this.#tcb.events.push({ type: 'aborted', code: cause?.code, reason: cause?.reason ?? '' });
     return false;
-  }
-
-  /** §3.2: the two highest bits of the type say whether to go on, and whether to report. */
-  #onUnknownChunk(type: number, flags: number, value: Uint8Array): boolean {
-    this.#tcb.discards.count('unknown-chunk');
-    if ((type & 0x40) !== 0) {
-      const report = new Uint8Array(Math.min(value.length, MAX_REPORTED) + CHUNK_HEADER_LENGTH);
-      report.set([type, flags, (value.length + CHUNK_HEADER_LENGTH) >>> 8, value.length + CHUNK_HEADER_LENGTH]);
-      report.set(value.subarray(0, MAX_REPORTED), CHUNK_HEADER_LENGTH);
-      this.#report(CAUSE.unrecognizedChunk, report);
-    }
-    return (type & 0x80) !== 0;
-  }
-
-  /** One ERROR for a packet, however much is wrong with it. */
-  #report(code: number, information: Uint8Array): void {
-    this.#causes.push(encodeCause(code, information));
-  }
-
-  #sendError(): void {
-    let length = 0;
-    const causes = this.#causes.filter((cause) => (length += cause.length) <= MAX_ERROR);
-    this.#causes = [];
-    const value = new Uint8Array(causes.reduce((sum, cause) => sum + cause.length, 0));
-    let offset = 0;
-    for (const cause of causes) {
-      value.set(cause, offset);
-      offset += cause.length;
-    }
-    this.#tcb.sendControl(CHUNK_TYPE.error, value);
-  }
-
-  /** §8.4: for no association, or for one that is over. Only sent when it makes the other side stop. */
-  #onOutOfTheBlue(bytes: Uint8Array, tag: number): void {
-    const tcb = this.#tcb;
-    tcb.discards.count('out-of-the-blue');
-    let answer: 'abort' | 'shutdown-complete' | undefined = 'abort';
-    for (let offset = COMMON_HEADER_LENGTH; offset < bytes.length; offset = padded(offset + readUint16(bytes, offset + 2))) {
-      const type = bytes[offset]!;
-      if (type === CHUNK_TYPE.shutdownAck) answer = 'shutdown-complete';
-      else if (
-        type === CHUNK_TYPE.abort ||
-        type === CHUNK_TYPE.shutdownComplete ||
-        type === CHUNK_TYPE.cookieAck ||
-        type === CHUNK_TYPE.error
-      )
-        return;
-    }
-    if (answer === 'shutdown-complete') tcb.sendPacket(tag, CHUNK_TYPE.shutdownComplete, 1);
-    else if (tcb.ended) tcb.sendPacket(tag, CHUNK_TYPE.abort, 1);
   }
 
   // Stream reset (RFC 6525) ------------------------------------------------------------------------------------------
