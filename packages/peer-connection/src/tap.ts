@@ -24,12 +24,21 @@ type Direction = TapRecord['direction'];
 
 const MAX_PARTS = 16;
 
-/** STUN messages and DTLS records; media is described when it is in the clear. */
-export function describeDatagram(listener: TapListener, at: Instant, direction: Direction, datagram: Uint8Array): void {
+/**
+ * STUN messages and DTLS records; media is described when it is in the clear.
+ * @param alert what an encrypted alert in the datagram says
+ */
+export function describeDatagram(
+  listener: TapListener,
+  at: Instant,
+  direction: Direction,
+  datagram: Uint8Array,
+  alert?: string | number,
+): void {
   const kind = classify(datagram);
   if (kind === 'stun' && datagram.length >= 20)
     listener({ at, direction, layer: 'stun', summary: stunSummary(datagram), bytes: datagram.length });
-  else if (kind === 'dtls') listener({ at, direction, layer: 'dtls', summary: dtlsSummary(datagram), bytes: datagram.length });
+  else if (kind === 'dtls') listener({ at, direction, layer: 'dtls', summary: dtlsSummary(datagram, alert), bytes: datagram.length });
 }
 
 export function describeSctp(listener: TapListener, at: Instant, direction: Direction, packet: Uint8Array): void {
@@ -92,7 +101,7 @@ const HANDSHAKE_TYPES: Readonly<Record<number, string>> = {
   20: 'Finished',
 };
 
-function dtlsSummary(datagram: Uint8Array): string {
+function dtlsSummary(datagram: Uint8Array, alert: string | number | undefined): string {
   const records: string[] = [];
   for (let offset = 0; offset + 13 <= datagram.length && records.length < MAX_PARTS; offset += 13 + readUint16(datagram, offset + 11)) {
     const type = datagram[offset]!;
@@ -100,6 +109,7 @@ function dtlsSummary(datagram: Uint8Array): string {
     const number = readUint16(datagram, offset + 5) * 2 ** 32 + readUint32(datagram, offset + 7);
     let name = CONTENT_TYPES[type] ?? `content type ${type}`;
     if (type === 22) name = (epoch === 0 && HANDSHAKE_TYPES[datagram[offset + 13] ?? -1]) || (epoch === 0 ? name : 'Finished');
+    if (type === 21 && epoch > 0 && alert !== undefined) name = `Alert ${alert}`;
     records.push(`${name} (${epoch}/${number})`);
   }
   return records.join(', ');

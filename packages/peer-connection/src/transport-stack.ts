@@ -171,7 +171,8 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   /** The part of {@link receive} that is ICE's. @returns payload for the layers above */
   receiveDatagram(socket: number, datagram: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
-    if (this.tap) describeDatagram(this.tap, now, 'in', datagram);
+    // DTLS is described when it has been read: only then is it known what its alerts say.
+    if (this.tap && classify(datagram) !== 'dtls') describeDatagram(this.tap, now, 'in', datagram);
     return this.ice.receive(socket, datagram, address, port, now);
   }
 
@@ -209,7 +210,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   /** What ICE has to send already; the layers above are not asked. */
   pollDatagram(now: Instant): IceTransmit | undefined {
     const transmit = this.ice.pollTransmit(now);
-    if (this.tap && transmit) describeDatagram(this.tap, now, 'out', transmit.data);
+    if (this.tap && transmit) describeDatagram(this.tap, now, 'out', transmit.data, this.#dtls?.latestAlerts.sent);
     return transmit;
   }
 
@@ -268,7 +269,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   /** An authenticated datagram of the peer's during the close, when only DTLS still listens. */
   receiveWhileClosing(payload: Uint8Array, now: Instant): void {
-    if (classify(payload) === 'dtls') this.#dtls?.receive(payload, now);
+    if (classify(payload) === 'dtls' && this.#dtls) this.#readDtls(this.#dtls, payload, now);
   }
 
   // Up: from ICE to the application ------------------------------------------------------------------------------------
@@ -290,8 +291,13 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   #receiveDtls(datagram: Uint8Array, now: Instant): void {
     if (this.#dtls === undefined) return this.discards.count('dtls-before-start');
-    this.#dtls.receive(datagram, now);
+    this.#readDtls(this.#dtls, datagram, now);
     if (this.#remoteCloseAt !== undefined) this.#answerCloseAgain(now);
+  }
+
+  #readDtls(dtls: DtlsConnection, datagram: Uint8Array, now: Instant): void {
+    dtls.receive(datagram, now);
+    if (this.tap) describeDatagram(this.tap, now, 'in', datagram, dtls.latestAlerts.received);
   }
 
   #receiveSrtp(datagram: Uint8Array, now: Instant): void {
