@@ -95,11 +95,10 @@ export function createSlots(object: RTCPeerConnection, configuration: Configurat
     resolveGatheringComplete,
     resolveClosed,
   };
-  return {
-    slots: Object.assign(slots, { channels: new DataChannelRegistry(slots), certificateReady: prepareCertificate(slots) }),
-    closed,
-    gatheringComplete,
-  };
+  const certificateReady = prepareCertificate(slots);
+  // Who needs the certificate hears of a failure; a connection that never negotiates does not.
+  certificateReady.catch(() => {});
+  return { slots: Object.assign(slots, { channels: new DataChannelRegistry(slots), certificateReady }), closed, gatheringComplete };
 }
 
 /** 5. Or else one is generated, while the application goes on. */

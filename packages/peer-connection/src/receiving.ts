@@ -1,4 +1,5 @@
 /** From the wire to a track: the source of a receiver's track is a stream of the media stack. */
+import type { HeaderExtension } from './jsep/header-extensions.ts';
 import type { PacketHandler } from './media/rtp-parameters.ts';
 import type { MediaKind, PacketListener, TrackSource } from './media-stream-track.ts';
 import type { ReceiverSlots } from './rtc-rtp-receiver.ts';
@@ -10,6 +11,8 @@ export class ReceiverSource implements TrackSource {
   readonly kind: MediaKind;
   /** Set by the connection. */
   onKeyFrameRequest: () => void = () => {};
+  /** As negotiated. */
+  headerExtensions: readonly HeaderExtension[] = [];
   #codec: TrackSource['codec'];
   readonly #listeners = new Set<{ readonly listener: PacketListener }>();
 
@@ -54,6 +57,7 @@ export function configureReceiveStream(receiver: ReceiverSlots, announced: Annou
   }
   if (receiver.stream !== undefined && !transport.receivers.has(receiver.stream)) receiver.stream = undefined;
   if (receiver.stream === undefined && !isReceiving) return;
+  source.headerExtensions = receiver.headerExtensions;
   const settings = {
     ...(transceiver.mid === null ? {} : { mid: transceiver.mid }),
     codecs: receiver.receiveCodecs.map(toRtpCodec),

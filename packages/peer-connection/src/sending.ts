@@ -3,7 +3,7 @@ import { associatedPayloadType, codecsMatch, encodingName, isAuxiliary, type Neg
 import { trackCodec } from './jsep/codec-negotiation.ts';
 import type { RtpCodec } from './media/rtp-parameters.ts';
 import type { SendStream } from './media/send-stream.ts';
-import { subscribeToTrack } from './media-stream-track.ts';
+import { mediaStreamTrackSlots, subscribeToTrack } from './media-stream-track.ts';
 import { allocateSsrc } from './peer-connection-slots.ts';
 import type { RTCRtpEncodingParameters } from './rtc-rtp-parameters.ts';
 import type { EncodingSsrcs, SenderSlots } from './rtc-rtp-sender.ts';
@@ -100,6 +100,8 @@ export function connectTrack(sender: SenderSlots): void {
   if (track === null || transport === null || streams.length === 0 || transceiver.stopping) return;
   const [first] = streams;
   if (sender.sendEncodings.every(({ codec }) => codec === undefined)) followTrack(sender);
+  const { headerExtensions: sourceHeaderExtensions = [] } = mediaStreamTrackSlots(track).source;
+  for (const stream of streams) stream.configure({ sourceHeaderExtensions });
   // A track has one encoding: it goes out as the first that is active.
   const activeStream = (): SendStream => streams.find((stream) => stream.active) ?? first!;
   const { driver } = transport;

@@ -127,9 +127,15 @@ export function transportLines(
   return {
     usernameFragment,
     password,
-    fingerprints: certificateSlots(connection.certificate!).fingerprints,
+    fingerprints: fingerprintsOf(connection),
     setup,
     candidates: isTagged ? localCandidates.map(({ candidate }) => candidate.replace(/^candidate:/, '')) : [],
     endOfCandidates: isTagged && gatheringState === 'complete',
   };
+}
+
+/** Of all certificates that were configured, although the first one is used (RFC 8829 §5.2.1). */
+function fingerprintsOf({ configuration, certificate }: PeerConnectionSlots): TransportLines['fingerprints'] {
+  const certificates = configuration.certificates.length > 0 ? configuration.certificates : [certificate!];
+  return certificates.flatMap((one) => certificateSlots(one).fingerprints);
 }

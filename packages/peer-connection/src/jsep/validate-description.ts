@@ -129,6 +129,7 @@ function checkAnsweredSections(session: SessionDescription, offer: Description):
     if (isRejected(section) || isData(section)) continue;
     if (!hasMedia(codecsOf(section))) throw invalid(`section ${index} has no codec that is known`);
     checkDirection(directionOf(offer.session, offered), directionOf(session, section), index);
+    checkExtensions(offered, section, index);
   }
   const offeredGroups = bundleGroups(offer.session);
   for (const mids of bundleGroups(session))
@@ -141,13 +142,17 @@ function checkDirection(offered: Direction, answered: Direction, index: number):
   if (intersect(reverse(offered), answered) !== answered) throw invalid(`section ${index} answers ${offered} with ${answered}`);
 }
 
-/** Payload types that RTCP multiplexing takes away (RFC 5761 §4), and identifiers with two meanings (RFC 8285 §5). */
+/** RFC 8285 §6: an answer does not give an identifier another meaning. */
+function checkExtensions(offered: MediaSection, section: MediaSection, index: number): void {
+  const uris = new Map(readAll(offered, EXTMAP).map(({ id, uri }) => [id, uri]));
+  const changed = readAll(section, EXTMAP).find(({ id, uri }) => uris.has(id) && uris.get(id) !== uri);
+  if (changed !== undefined) throw invalid(`section ${index} answers with another header extension ${changed.id}`);
+}
+
+/** Payload types that RTCP multiplexing takes away (RFC 5761 §4). */
 function checkMedia(section: MediaSection, index: number): void {
   const reserved = codecsOf(section).find(({ payloadType }) => payloadType >= 64 && payloadType <= 95);
   if (reserved !== undefined) throw invalid(`section ${index} has the payload type ${reserved.payloadType}, which RTCP has (RFC 5761 §4)`);
-  const extensions = readAll(section, EXTMAP);
-  if (new Set(extensions.map(({ id }) => id)).size < extensions.length)
-    throw invalid(`section ${index} gives a header extension's identifier twice`);
 }
 
 /** The tagged section of a group has the transport; the others need not repeat it (RFC 8843 §7.1.3). */
