@@ -1,4 +1,5 @@
 import { fromHex } from '@petrel/bytes';
+import { nodeCrypto } from '@petrel/crypto/node';
 import {
   parseExtensions,
   parseRed,
@@ -9,6 +10,33 @@ import {
   serializeRtpPacket,
   unwrapRetransmission,
 } from '@petrel/rtp';
+import { MediaStack } from '../../packages/peer-connection/src/media-stack.ts';
+
+const codecs = [
+  { payloadType: 96, mimeType: 'video/VP8', clockRate: 90_000, rtcpFeedback: ['nack', 'nack pli'] },
+  { payloadType: 97, mimeType: 'video/rtx', clockRate: 90_000, apt: 96 },
+  { payloadType: 63, mimeType: 'audio/red', clockRate: 90_000 },
+];
+const headerExtensions = [
+  { id: 1, uri: 'urn:ietf:params:rtp-hdrext:sdes:mid' },
+  { id: 2, uri: 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01' },
+];
+const stack = new MediaStack({ crypto: nodeCrypto(), timeOrigin: 0 });
+stack.addReceiveStream({ mid: '0', kind: 'video', codecs, headerExtensions, onPacket: () => {} });
+const sending = stack.addSendStream({ mid: '0', kind: 'video', ssrc: 2, rtxSsrc: 3, cname: 'c', codecs, headerExtensions });
+let now = 0;
+
+/** Every input is authentic here, so it may do what the peer may do: what is kept stays bounded all the same. */
+function drain(): void {
+  now += 1;
+  if (stack.nextTimeout() <= now) stack.handleTimeout(now);
+  let packets = 0;
+  for (let out = stack.pollTransmit(now); out; out = stack.pollTransmit(now)) packets += 1;
+  if (packets > 1000) throw new Error(`${packets} packets in answer to one`);
+  while (stack.pollEvent() !== undefined);
+  const sources = [...stack.receiveStreams].reduce((sum, stream) => sum + stream.stats.length, 0);
+  if (sources > 64) throw new Error(`${sources} sources`);
+}
 
 export const targets: Record<string, (input: Uint8Array) => void> = {
   packet(input) {
@@ -26,6 +54,18 @@ export const targets: Record<string, (input: Uint8Array) => void> = {
     for (const profile of [0xbede, 0x1000, 0x100f, (input[0]! << 8) | input[1]!])
       for (const { id, data } of parseExtensions(input, profile, 0, input.length))
         if (id === 0 || data.byteOffset + data.length > input.byteOffset + input.length) throw new Error('an element that is none');
+  },
+  stackRtp(input) {
+    stack.receiveRtp(input, now);
+    drain();
+  },
+  stackRtcp(input) {
+    sending.send(
+      serializeRtpPacket({ payloadType: 1, sequenceNumber: now & 0xffff, timestamp: now, ssrc: 9, payload: input.subarray(0, 500) }),
+      now,
+    );
+    stack.receiveRtcp(input, now);
+    drain();
   },
   /** What is understood is written and read again the same. */
   rtcp(input) {
@@ -89,4 +129,14 @@ export const seeds: Uint8Array[] = [
   fromHex('01000201aa000304dddddddd'),
   ...packets.map((packet) => serializeRtcp([packet])),
   serializeRtcp(packets),
+  ...[96, 97, 63].map((payloadType) =>
+    serializeRtpPacket({
+      ...fields,
+      payloadType,
+      extensions: [
+        { id: 1, data: Uint8Array.of(0x30) },
+        { id: 2, data: Uint8Array.of(0, 1) },
+      ],
+    }),
+  ),
 ];

@@ -29,6 +29,8 @@ export type { SentPacketFeedback } from './media/sent-packet-history.ts';
 
 /** Between transport-wide feedback packets; milliseconds. */
 const TRANSPORT_FEEDBACK_INTERVAL = 100;
+/** UDP and IPv4, and SRTCP's index and largest tag (RFC 3711 §3.4); octets. */
+const RTCP_OVERHEAD = 28 + 20;
 /** How often silence and ended sources are looked for; milliseconds. */
 const HOUSEKEEPING_INTERVAL = 1000;
 /** A receive stream without packets for so long is muted; milliseconds. */
@@ -112,7 +114,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     this.#timeOrigin = options.timeOrigin;
     this.#cname = options.cname ?? randomCname(options.crypto);
     this.#receiverSsrc = this.allocateSsrc();
-    this.#scheduler = new ReportScheduler({ random: options.crypto });
+    this.#scheduler = new ReportScheduler({ random: options.crypto, overhead: RTCP_OVERHEAD });
     this.#host = this.#createHost();
     this.#rtcp = new RtcpReceiver({
       router: this.#router,

@@ -9,8 +9,8 @@ const COMPENSATION = Math.E - 1.5;
 const SENDER_BANDWIDTH_FRACTION = 0.25;
 /** First guess of the size of a compound, in octets with UDP and IP headers (§6.3.2). */
 const PROBABLE_SIZE = 128;
-/** UDP and IPv4: §6.2 counts the lower layers. */
-const LOWER_LAYERS = 28;
+/** UDP and IPv4. */
+const UDP_OVERHEAD = 28;
 
 export interface ReportSchedulerOptions {
   readonly random: Random;
@@ -20,6 +20,11 @@ export interface ReportSchedulerOptions {
    * Tmin. RFC 3550 has 5,000 and allows less (§6.2: 360 s divided by the session bandwidth in kbit/s); 1,000 unless given.
    */
   readonly minimumInterval?: number;
+  /**
+   * What the layers below add to a compound, in octets, which counts too (§6.2; RFC 3711 §3.4 for SRTCP). 28, of UDP and IPv4,
+   * unless given.
+   */
+  readonly overhead?: number;
 }
 
 /** Who is in the session now, ourselves included. */
@@ -33,6 +38,7 @@ export class ReportScheduler {
   readonly #random: Random;
   readonly #bandwidth: number;
   readonly #minimumInterval: number;
+  readonly #overhead: number;
   #initial = true;
   #averageSize = PROBABLE_SIZE;
   #previousMembers = 1;
@@ -45,6 +51,7 @@ export class ReportScheduler {
     this.#random = options.random;
     this.#bandwidth = options.bandwidth ?? 6250;
     this.#minimumInterval = options.minimumInterval ?? 1000;
+    this.#overhead = options.overhead ?? UDP_OVERHEAD;
   }
 
   /** Joins the session (§6.3.2). Does nothing when it was called before. */
@@ -111,6 +118,6 @@ export class ReportScheduler {
   }
 
   #account(size: number): void {
-    this.#averageSize += (size + LOWER_LAYERS - this.#averageSize) / 16;
+    this.#averageSize += (size + this.#overhead - this.#averageSize) / 16;
   }
 }

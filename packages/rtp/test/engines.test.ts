@@ -220,6 +220,16 @@ describe('report scheduler', () => {
     expect(average(intervals(run(many, 20_000_000)))).toBeLessThan(23_000);
   });
 
+  test('RFC 3711 §3.4: what SRTCP adds counts', () => {
+    const many: Membership = { members: 1000, senders: 500, weSent: true };
+    const interval = (overhead: number): number => {
+      const scheduler = new ReportScheduler({ random: seededRandom(3), overhead });
+      for (let i = 0; i < 200; i++) scheduler.received(100);
+      return scheduler.deterministicInterval(many);
+    };
+    expect(interval(100)).toBeCloseTo(2 * interval(0), 0);
+  });
+
   test('RFC 3550 §6.3.4: when members leave, the next report comes earlier', () => {
     const scheduler = new ReportScheduler({ random: seededRandom(3) });
     const many: Membership = { members: 1000, senders: 0, weSent: false };
