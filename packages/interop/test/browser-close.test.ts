@@ -69,10 +69,10 @@ for (const name of browsers)
       const flight = session.wire
         .slice(before)
         .filter(({ direction, layer, summary }) => direction === 'out' && !(layer === 'dtls' && summary.startsWith('ApplicationData')));
-      expect(flight.slice(0, 3).map(({ layer, summary }) => [layer, /BYE|ABORT|Alert/.exec(summary)?.[0]])).toEqual([
+      expect(flight.slice(0, 3).map(({ layer, summary }) => [layer, /BYE|ABORT|close_notify/.exec(summary)?.[0]])).toEqual([
         ['rtcp', 'BYE'],
         ['sctp', 'ABORT'],
-        ['dtls', 'Alert'],
+        ['dtls', 'close_notify'],
       ]);
       const { sent, flights, heard } = await session.pc.closed;
       expect(sent.slice(0, 3).map(({ message, count }) => [message, count])).toEqual([

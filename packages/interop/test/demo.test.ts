@@ -80,7 +80,7 @@ describeWith('chromium', 'the demo in chromium', (executablePath) => {
     const position = (pattern: RegExp): number => end.findIndex((row) => pattern.test(row));
     expect(position(/◀─ rtcp.*BYE/)).toBeGreaterThan(0);
     expect(position(/◀─ sctp.*ABORT/)).toBeGreaterThan(position(/◀─ rtcp.*BYE/));
-    expect(position(/◀─ dtls.*Alert/)).toBeGreaterThan(position(/◀─ sctp.*ABORT/));
+    expect(position(/◀─ dtls.*Alert close_notify/)).toBeGreaterThan(position(/◀─ sctp.*ABORT/));
     for (const sign of [
       /channel error: “.*the server says goodbye/,
       /channel closed/,
