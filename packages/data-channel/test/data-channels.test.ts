@@ -398,7 +398,7 @@ describe('closing (RFC 8831 §6.7)', () => {
   });
 
   test('C11: a message larger than max-message-size closes the channel', () => {
-    const both = connect({}, {}, { maxMessageSize: 10_000 });
+    const both = connect({}, {}, { maxReceivedMessageSize: 10_000 });
     const { a, b } = openChannel(both);
     both.a.channels.send(a, new Uint8Array(10_001), both.link.now());
     both.link.run(1000);

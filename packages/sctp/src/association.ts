@@ -302,13 +302,13 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     tcb.inboundStreams = cookie.inboundStreams;
     tcb.queue.discardBeyond(cookie.outboundStreams);
     tcb.sender.configure({ window: cookie.remoteWindow, interleaving, forwardTsn: extensions.forwardTsn });
-    const { receiveBuffer, maxMessageSize } = tcb.options;
+    const { receiveBuffer, maxReceivedMessageSize } = tcb.options;
     const receiver = new DataReceiver({
       initialTsn: cookie.remoteInitialTsn,
       inboundStreams: cookie.inboundStreams,
       interleaving,
       receiveBuffer,
-      maxMessageSize,
+      maxReceivedMessageSize,
       timers: tcb.timers,
       discards: tcb.discards,
       deliver: (streamId, ppid, data) => tcb.events.push({ type: 'message', streamId, ppid, data }),

@@ -10,7 +10,7 @@ export type SctpEvent =
   | { readonly type: 'incoming-streams-reset'; readonly streamIds: readonly number[] }
   /** Messages were sent a first time: `amount` bytes of the stream's still wait. At most one for each stream and round of polling. */
   | { readonly type: 'buffered-amount'; readonly streamId: number; readonly amount: number }
-  /** The peer sends a message larger than `maxMessageSize`; it is dropped. */
+  /** The peer sends a message larger than `maxReceivedMessageSize`; it is dropped. */
   | { readonly type: 'message-too-large'; readonly streamId: number }
   /** The peer has lost its state and begun again (RFC 9260 §5.2.4.1): nothing from before will be delivered, either way. */
   | { readonly type: 'restarted' }

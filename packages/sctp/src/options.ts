@@ -8,10 +8,10 @@ export interface SctpOptions {
   readonly maxPacket?: number;
   /** The largest packet to try by path MTU discovery (RFC 8899); 1400 unless given, `maxPacket` turns it off. */
   readonly maxProbedPacket?: number;
-  /** Bytes that may wait for the application or for missing fragments, advertised as a_rwnd; 1 MiB unless given, twice `maxMessageSize` at least. */
+  /** Bytes that may wait for the application or for missing fragments, advertised as a_rwnd; 1 MiB unless given, twice `maxReceivedMessageSize` at least. */
   readonly receiveBuffer?: number;
   /** The largest message that is accepted (RFC 8841 §6); 256 KiB unless given. */
-  readonly maxMessageSize?: number;
+  readonly maxReceivedMessageSize?: number;
   readonly streams?: number;
   /** Offer I-DATA (RFC 8260): true unless given. */
   readonly interleaving?: boolean;
@@ -27,15 +27,15 @@ export type ResolvedOptions = Required<SctpOptions>;
 
 export function resolveOptions(options: SctpOptions): ResolvedOptions {
   const maxPacket = (options.maxPacket ?? 1160) & ~3;
-  const maxMessageSize = options.maxMessageSize ?? 262_144;
+  const maxReceivedMessageSize = options.maxReceivedMessageSize ?? 262_144;
   return {
     crypto: options.crypto,
     localPort: options.localPort ?? 5000,
     remotePort: options.remotePort ?? 5000,
     maxPacket,
     maxProbedPacket: Math.max((options.maxProbedPacket ?? 1400) & ~3, maxPacket),
-    receiveBuffer: Math.max(options.receiveBuffer ?? 1_048_576, 2 * maxMessageSize),
-    maxMessageSize,
+    receiveBuffer: Math.min(Math.max(options.receiveBuffer ?? 1_048_576, 2 * maxReceivedMessageSize), 0xffff_ffff),
+    maxReceivedMessageSize,
     streams: options.streams ?? 65_535,
     interleaving: options.interleaving ?? true,
     zeroChecksum: options.zeroChecksum ?? false,

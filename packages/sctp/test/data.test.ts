@@ -342,7 +342,7 @@ describe('receive window', () => {
 
   test('C10: fragments without an end, on 65,535 streams: what is held stays below twice the buffer', () => {
     for (const interleaving of [false, true]) {
-      const both = connect({}, { ...NO_PROBES, receiveBuffer: 100_000, maxMessageSize: 50_000, interleaving });
+      const both = connect({}, { ...NO_PROBES, receiveBuffer: 100_000, maxReceivedMessageSize: 50_000, interleaving });
       both.link.run(1000);
       const [tag, tsn] = [tagFrom(both, 'a'), initialTsnOf(both, 'a')];
       for (let i = 0; i < 5000; i++) {
@@ -379,7 +379,7 @@ describe('receive window', () => {
 
   test('C11: a message larger than max-message-size is thrown away and told of, once; others arrive', () => {
     for (const interleaving of [false, true]) {
-      const both = connect({}, { interleaving }, { interleaving, maxMessageSize: 20_000 });
+      const both = connect({}, { interleaving }, { interleaving, maxReceivedMessageSize: 20_000 });
       both.a.send(1, 53, new Uint8Array(50_000), {}, both.link.now());
       both.a.send(1, 51, utf8('after'), {}, both.link.now());
       both.a.send(2, 53, new Uint8Array(20_000), {}, both.link.now());

@@ -17,7 +17,7 @@ export interface DataReceiverOptions {
   readonly inboundStreams: number;
   readonly interleaving: boolean;
   readonly receiveBuffer: number;
-  readonly maxMessageSize: number;
+  readonly maxReceivedMessageSize: number;
   readonly timers: TimerTable<TimerName>;
   readonly discards: Discards<SctpDiscard>;
   readonly deliver: Deliver;

@@ -20,7 +20,7 @@ export interface FragmentRun {
 
 /** What happens to a message that is larger than it may be, and how large that is. */
 export interface SizeLimit {
-  readonly maxMessageSize: number;
+  readonly maxReceivedMessageSize: number;
   readonly onMessageTooLarge: (streamId: number) => void;
 }
 
@@ -81,7 +81,7 @@ export class FragmentRuns {
     this.#fragments += 1;
     if (!run.isTooLarge) this.#heldBytes += data.length;
     if (!run.ends && this.#byFirst.size > 0) this.#appendFollowing(run);
-    if (run.bytes > this.#limit.maxMessageSize && !run.isTooLarge) {
+    if (run.bytes > this.#limit.maxReceivedMessageSize && !run.isTooLarge) {
       this.#throwAway(run);
       this.#limit.onMessageTooLarge(streamId);
     }

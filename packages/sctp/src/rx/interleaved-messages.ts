@@ -79,7 +79,7 @@ export class InterleavedMessages {
     if (!insert(message, place, flags, ppid, data)) return undefined;
     this.#fragments += 1;
     if (!message.isTooLarge) this.#heldBytes += data.length;
-    if (message.bytes > this.#limit.maxMessageSize && !message.isTooLarge) {
+    if (message.bytes > this.#limit.maxReceivedMessageSize && !message.isTooLarge) {
       this.#heldBytes -= message.bytes;
       message.isTooLarge = true;
       message.parts = [];

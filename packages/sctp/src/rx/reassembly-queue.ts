@@ -86,7 +86,7 @@ export class ReassemblyQueue {
   }
 
   #onMessage(streamId: number, unordered: boolean, sequence: number, ppid: number, data: Uint8Array): void {
-    const fits = data.length <= this.#limit.maxMessageSize;
+    const fits = data.length <= this.#limit.maxReceivedMessageSize;
     if (!fits) this.#limit.onMessageTooLarge(streamId);
     if (!unordered) this.#ordered.add(streamId, sequence, ppid, fits ? data : undefined);
     else if (fits) this.#deliver(streamId, ppid, data);
