@@ -1,13 +1,18 @@
 // RTP packets that look like media to everything that does not decode them.
 
+/** RFC 6464: what the header extension of the audio packets means. */
+export const AUDIO_LEVEL = { id: 1, uri: 'urn:ietf:params:rtp-hdrext:ssrc-audio-level' };
+/** RFC 8285 §4.2: one element of one byte, voice at -30 dBov, and padding. */
+const AUDIO_LEVEL_BLOCK = [0xbe, 0xde, 0, 1, 0x10, 0x80 | 30, 0, 0];
+
 /** Endless packets of one track: VP8 key frames of one packet each, or 20 ms of Opus silence. */
 export function* fakePackets(kind, { width, height }) {
-  const payload = kind === 'video' ? vp8KeyFrame(width, height) : Uint8Array.of(0xf8, 0xff, 0xfe);
+  const payload = kind === 'video' ? vp8KeyFrame(width, height) : Uint8Array.of(...AUDIO_LEVEL_BLOCK, 0xf8, 0xff, 0xfe);
   const step = kind === 'video' ? 3000 : 960;
   for (let sequence = 0, timestamp = 0; ; sequence = (sequence + 1) & 0xffff, timestamp = (timestamp + step) >>> 0) {
     const packet = new Uint8Array(12 + payload.length);
     const view = new DataView(packet.buffer);
-    packet[0] = 0x80;
+    packet[0] = kind === 'video' ? 0x80 : 0x90; // the extension bit
     packet[1] = kind === 'video' ? 0x80 | 96 : 111; // each video packet ends a frame: marker
     view.setUint16(2, sequence);
     view.setUint32(4, timestamp);

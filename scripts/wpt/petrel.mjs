@@ -3,7 +3,7 @@
 //
 //   npm run build, then give this file to the runner.
 import * as petrel from '../../packages/petrel/dist/index.js';
-import { fakePackets, videoSize } from './fake-media.mjs';
+import { AUDIO_LEVEL, fakePackets, videoSize } from './fake-media.mjs';
 
 export * from '../../packages/petrel/dist/index.js';
 export const name = 'petrel';
@@ -12,7 +12,7 @@ export const name = 'petrel';
 export function createTrack(kind, { width = 640, height = 480 } = {}) {
   const settings =
     kind === 'video' ? { width: ideal(width), height: ideal(height), frameRate: 30 } : { sampleRate: 48000, channelCount: 1 };
-  const source = new petrel.RtpSource(kind, { settings });
+  const source = new petrel.RtpSource(kind, { settings, headerExtensions: [AUDIO_LEVEL] });
   const packets = fakePackets(kind, settings);
   const timer = setInterval(
     () => {

@@ -13,6 +13,8 @@ export interface TrackSource {
   readonly kind: MediaKind;
   /** What the packets contain, when that is known. */
   readonly codec?: { readonly mimeType: string; readonly clockRate: number; readonly channels?: number } | undefined;
+  /** What the header extensions of its packets mean (RFC 8285); those that are negotiated go on with the packet. */
+  readonly headerExtensions?: readonly { readonly id: number; readonly uri: string }[] | undefined;
   /** Hands every packet to the listener until the returned function is called. Packets must not be changed. */
   subscribe(listener: PacketListener): () => void;
   /** Asks for a key frame, from the application or the remote side. */

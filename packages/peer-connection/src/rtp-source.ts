@@ -15,6 +15,8 @@ export interface RtpSourceOptions {
   /** In Hz; 90000 for video and 48000 for audio unless given. */
   readonly clockRate?: number;
   readonly channels?: number;
+  /** What the header extensions of the packets mean: those that are negotiated are sent on, all others are removed. */
+  readonly headerExtensions?: readonly { readonly id: number; readonly uri: string }[];
   /** What `track.getSettings()` says. */
   readonly settings?: MediaTrackSettings;
 }
@@ -38,6 +40,7 @@ export class RtpSource {
     const source: TrackSource = {
       kind: toKind(kind, 'RtpSource constructor'),
       codec: codecOf(kind, options),
+      headerExtensions: options.headerExtensions,
       subscribe: (listener) => this.#subscribe(listener),
       requestKeyFrame: () => this.onkeyframerequest?.(),
     };

@@ -103,6 +103,26 @@ describe('W3C WebRTC §7: DTMF', () => {
   });
 });
 
+describe('RFC 8285: header extensions of the application', () => {
+  test.each([
+    ['that are negotiated go on with the packet', 'urn:ietf:params:rtp-hdrext:ssrc-audio-level', 0.0316],
+    ['that are not are removed', 'urn:example:unknown', undefined],
+  ])('%s', async (_, uri, level) => {
+    const pair = new PeerPair();
+    const source = new RtpSource('audio', { headerExtensions: [{ id: 7, uri }] });
+    pair.a.addTrack(source.track);
+    await pair.connect();
+    const [receiver] = pair.b.getReceivers();
+    // One byte: -30 dBov (RFC 6464 §3).
+    const packet = Uint8Array.of(0x90, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0xbe, 0xde, 0, 1, 0x70, 30, 0, 0, 1, 2, 3);
+    source.write(packet);
+    await pair.until(() => receiver!.getSynchronizationSources().length > 0);
+    const [{ audioLevel } = {}] = receiver!.getSynchronizationSources();
+    if (level === undefined) expect(audioLevel).toBeUndefined();
+    else expect(audioLevel).toBeCloseTo(level, 3);
+  });
+});
+
 describe('webrtc-stats: a connection', () => {
   test('messages, packets and the transport are counted', async () => {
     const pair = new PeerPair();
