@@ -118,8 +118,16 @@ export function parseIceServers(servers: readonly RTCIceServer[]): IceServer[] {
     const list = typeof urls === 'string' ? [urls] : urls;
     if (list.length === 0) throw exception('SyntaxError', 'an ICE server needs a URL');
     const credentials = { ...(username === undefined ? {} : { username }), ...(credential === undefined ? {} : { credential }) };
-    return list.map((text) => ({ url: parseUrl(text, server), text, ...credentials }));
+    return list.map((text) => {
+      const url = parseUrl(text, server);
+      return { url, text: explicit(text, url), ...credentials };
+    });
   });
+}
+
+/** How events and candidates name the server: browsers write the transport of `turns` out. */
+function explicit(text: string, { scheme, transport }: IceServerUrl): string {
+  return scheme === 'turns' && !text.includes('?') ? `${text}?transport=${transport}` : text;
 }
 
 function parseUrl(text: string, server: RTCIceServer): IceServerUrl {
