@@ -10,7 +10,7 @@ import { createAnswer } from './create-answer.ts';
 import { createOffer } from './create-offer.ts';
 import type { CreatedDescription } from './description.ts';
 import { setLocalDescription, setRemoteDescription } from './set-description.ts';
-import { checkState } from './validate-description.ts';
+import { checkState, parseDescription } from './validate-description.ts';
 
 // createOffer ----------------------------------------------------------------------------------------------------------
 
@@ -113,7 +113,13 @@ export function applyRemotely(connection: PeerConnectionSlots, { type, sdp = '' 
     await haveCertificate(connection);
     // 3.1 An offer in the middle of one of ours: that is rolled back first.
     if (type === 'offer' && connection.signalingState === 'have-local-offer') {
-      await inTask(connection, () => setLocalDescription(connection, 'rollback', undefined));
+      const rollBack = (): void => setLocalDescription(connection, 'rollback', undefined);
+      // One that cannot even be read rolls back as well, and is refused at once.
+      if (!isReadable(sdp)) {
+        rollBack();
+        parseDescription(sdp);
+      }
+      await inTask(connection, rollBack);
     }
     // 3.2
     return inTask(connection, () => {
@@ -121,4 +127,13 @@ export function applyRemotely(connection: PeerConnectionSlots, { type, sdp = '' 
       return undefined;
     });
   });
+}
+
+function isReadable(sdp: string): boolean {
+  try {
+    parseDescription(sdp);
+    return true;
+  } catch {
+    return false;
+  }
 }
