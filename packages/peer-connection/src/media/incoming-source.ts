@@ -46,7 +46,7 @@ export class IncomingSource {
   firCount: number = 0;
   packetsDiscarded: number = 0;
   readonly #statistics = new ReceptionStatistics(1);
-  #unwrapper = new Unwrapper(16);
+  readonly #unwrapper = new Unwrapper(16);
   readonly #recent = new Float64Array(RECENT).fill(-Infinity);
   #mapping: NtpMapping | undefined;
   #bytesReceived = 0;
@@ -186,7 +186,7 @@ export class IncomingSource {
 
   /** The sequence numbers jumped and went on from there: what is missing before is not coming. */
   #restart(): void {
-    this.#unwrapper = new Unwrapper(16);
+    this.#unwrapper.reset();
     this.#recent.fill(-Infinity);
     if (this.nack !== undefined) this.nack = new NackGenerator();
   }
