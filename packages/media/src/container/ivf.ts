@@ -1,6 +1,15 @@
 /**
- * IVF: the simple container of VP8, VP9 and AV1. Little-endian: a file header of 32 bytes ("DKIF", version, header length, codec's FourCC, width, height, time
- * base as denominator and numerator, number of frames), then for each frame its length (4 bytes), its time (8 bytes, in units of the time base), its data.
+ * IVF: the simple container of VP8, VP9 and AV1. Little-endian.
+ *
+ * ```
+ *   bytes 0-3    "DKIF"                       bytes 0-3   length of the frame
+ *         4-5    version, 0                         4-11  its time, in units of the time base
+ *         6-7    length of this header, 32          12-   its data
+ *         8-11   the codec's FourCC
+ *         12-15  width, height
+ *         16-23  time base: denominator, numerator
+ *         24-27  number of frames
+ * ```
  */
 export interface IvfFile {
   /** `VP80`, `VP90`, `AV01`. */
@@ -38,6 +47,31 @@ export function readIvf(file: Uint8Array): IvfFile {
   };
 }
 
+/**
+ * A whole file, as {@link readIvf} reads it.
+ * @throws RangeError for a FourCC that has not four characters, and for units per second that are no positive integer
+ */
+export function writeIvf({ fourCc, width, height, unitsPerSecond, frames }: IvfFile): Uint8Array {
+  if (!/^[\x20-\x7e]{4}$/.test(fourCc)) throw new RangeError('a FourCC has four characters');
+  if (!Number.isInteger(unitsPerSecond) || unitsPerSecond < 1) throw new RangeError('units per second are a positive integer');
+  const length = frames.reduce((sum, { data }) => sum + FRAME_HEADER_LENGTH + data.length, FILE_HEADER_LENGTH);
+  const file = new Uint8Array(length);
+  writeAscii(file, 0, `DKIF\0\0 \0${fourCc}`);
+  writeLittleEndian(file, 12, width, 2);
+  writeLittleEndian(file, 14, height, 2);
+  writeLittleEndian(file, 16, unitsPerSecond, 4);
+  writeLittleEndian(file, 20, 1, 4);
+  writeLittleEndian(file, 24, frames.length, 4);
+  let offset = FILE_HEADER_LENGTH;
+  for (const { data, time } of frames) {
+    writeLittleEndian(file, offset, data.length, 4);
+    writeLittleEndian(file, offset + 4, time, 6);
+    file.set(data, offset + FRAME_HEADER_LENGTH);
+    offset += FRAME_HEADER_LENGTH + data.length;
+  }
+  return file;
+}
+
 function readFrames(file: Uint8Array, start: number): IvfFrame[] {
   const frames: IvfFrame[] = [];
   for (let offset = start; offset + FRAME_HEADER_LENGTH <= file.length; ) {
@@ -56,6 +90,18 @@ function littleEndian(bytes: Uint8Array, offset: number, length: number): number
   return value;
 }
 
+function writeLittleEndian(bytes: Uint8Array, offset: number, value: number, length: number): void {
+  let rest = value;
+  for (let i = 0; i < length; i++) {
+    bytes[offset + i] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
+}
+
 function ascii(bytes: Uint8Array, offset: number, length: number): string {
   return String.fromCharCode(...bytes.subarray(offset, offset + length));
+}
+
+function writeAscii(bytes: Uint8Array, offset: number, text: string): void {
+  for (let i = 0; i < text.length; i++) bytes[offset + i] = text.charCodeAt(i);
 }

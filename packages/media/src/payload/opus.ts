@@ -1,10 +1,38 @@
-/** The RTP payload format for Opus (RFC 7587 §4.2): one Opus packet is the payload, as it is. */
+/**
+ * The RTP payload format for Opus (RFC 7587 §4.2): one Opus packet is the payload, as it is. Its first byte (RFC 6716 §3.1):
+ *
+ * ```
+ *    0 1 2 3 4 5 6 7
+ *   +-+-+-+-+-+-+-+-+
+ *   | config  |s| c |
+ *   +-+-+-+-+-+-+-+-+
+ * ```
+ */
 import type { EncodedFrame } from '../frame.ts';
+import { AudioDepacketizer } from './audio-depacketizer.ts';
 import type { Packetizer } from './packetizer.ts';
 
+/** 120 ms (RFC 6716 §3.2.5). */
+const MAX_DURATION = 5760;
+
 export class OpusPacketizer implements Packetizer {
+  readonly kind = 'audio';
+  /** Whatever rate it was sampled with (RFC 7587 §4.1). */
+  readonly clockRate = 48_000;
+
   packetize({ data }: EncodedFrame): Uint8Array[] {
     return [data];
+  }
+
+  duration(payload: Uint8Array): number {
+    return opusDuration(payload);
+  }
+}
+
+/** A frame whose `lostPackets` is not 0 may carry the one before it too, for a decoder: in-band FEC (RFC 7587 §3.3). */
+export class OpusDepacketizer extends AudioDepacketizer {
+  constructor() {
+    super(48_000, (payload) => opusDuration(payload) > 0);
   }
 }
 
@@ -14,7 +42,8 @@ export function opusDuration(packet: Uint8Array): number {
   const config = packet[0]! >> 3;
   const code = packet[0]! & 3;
   const frames = code === 0 ? 1 : code < 3 ? 2 : (packet[1] ?? 0) & 0x3f;
-  return frames * opusFrameLength(config);
+  const duration = frames * opusFrameLength(config);
+  return duration > MAX_DURATION ? 0 : duration;
 }
 
 /** SILK: 10, 20, 40, 60 ms; hybrid: 10, 20 ms; CELT: 2.5, 5, 10, 20 ms. */
