@@ -1,4 +1,4 @@
-// Bundles the demo into dist/: the server, the process that each connection runs in, the page, and the clip.
+// Bundles the demo into dist/, or another folder: the server, the process that each connection runs in, the page, and the clip.
 import { cp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,8 +6,7 @@ import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-export async function buildDemo() {
-  const dist = join(here, 'dist');
+export async function buildDemo(dist = join(here, 'dist')) {
   await rm(dist, { recursive: true, force: true });
   await Promise.all([
     build({
@@ -37,4 +36,4 @@ export async function buildDemo() {
   ]);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await buildDemo();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildDemo(process.argv[2]);

@@ -104,7 +104,7 @@ class Tally {
   get summary(): string | undefined {
     if (this.#counts.size === 0) return undefined;
     const counts = [...this.#counts].map(([name, count]) => `${name} × ${count}`).toSorted();
-    return `${this.told > 0 ? 'and ' : ''}${counts.join(', ')}: ${(this.bytes / 1000).toFixed(1)} kB in a second`;
+    return `${this.told > 0 ? 'and ' : ''}${counts.join(', ')}: ${(this.bytes / 1000).toFixed(1)} kB`;
   }
 }
 

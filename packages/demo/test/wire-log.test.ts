@@ -52,7 +52,7 @@ describe('the log of the wire', () => {
     const lines = log([...packets, record(600, 'in', 'sctp', 'ABORT')]);
     expect(lines).toHaveLength(10);
     expect(lines[8]).toBe('600 in sctp ABORT');
-    expect(lines[9]).toBe('495 in sctp and DATA × 92: 92.0 kB in a second');
+    expect(lines[9]).toBe('495 in sctp and DATA × 92: 92.0 kB');
   });
 
   test('routine reports are counted; a BYE and a request for a key frame are not', () => {
@@ -60,7 +60,7 @@ describe('the log of the wire', () => {
     expect(log(summaries.map((summary, index) => record(index, 'in', 'rtcp', summary)))).toEqual([
       '3 in rtcp PLI',
       '4 in rtcp SR, SDES, BYE',
-      '2 in rtcp RR × 1, SDES × 1, transport-cc × 2: 0.3 kB in a second',
+      '2 in rtcp RR × 1, SDES × 1, transport-cc × 2: 0.3 kB',
     ]);
   });
 
@@ -73,12 +73,12 @@ describe('the log of the wire', () => {
       record(index * 50, 'out', 'rtp', `payload type ${96 + (index % 2)} seq 1`, 1000),
     );
     expect(log(packets, codecNames('a=rtpmap:96 VP8/90000\r\na=rtpmap:97 opus/48000/2\r\n'))).toEqual([
-      '1000 out rtp VP8 × 10, opus × 10: 20.0 kB in a second',
-      '1450 out rtp VP8 × 5, opus × 5: 10.0 kB in a second',
+      '1000 out rtp VP8 × 10, opus × 10: 20.0 kB',
+      '1450 out rtp VP8 × 5, opus × 5: 10.0 kB',
     ]);
   });
 
   test('codecs without a name are payload types', () => {
-    expect(log([record(1, 'in', 'rtp', 'payload type 96 seq 1')])).toEqual(['1 in rtp payload type 96 × 1: 0.1 kB in a second']);
+    expect(log([record(1, 'in', 'rtp', 'payload type 96 seq 1')])).toEqual(['1 in rtp payload type 96 × 1: 0.1 kB']);
   });
 });

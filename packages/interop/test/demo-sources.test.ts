@@ -6,14 +6,16 @@ import { findPeer } from '../src/peers.ts';
 import { until } from '../src/session.ts';
 import { describeWith } from './describe-with.ts';
 
-const demo = join(__dirname, '../../demo');
+const build = join(__dirname, '../../demo/build.mjs');
+/** Not the demo's own: tests run at the same time. */
+const dist = join(__dirname, '../dist/demo-sources');
 
 describeWith('ffmpeg', 'ffmpeg as the source of the demo', () => {
   describeWith('chromium', 'seen in chromium', (executablePath) => {
     let browser: Browser;
     const processes: ChildProcess[] = [];
     beforeAll(async () => {
-      execFileSync(process.execPath, [join(demo, 'build.mjs')]);
+      execFileSync(process.execPath, [build, dist]);
       const args = [
         '--no-sandbox',
         '--disable-gpu',
@@ -33,7 +35,7 @@ describeWith('ffmpeg', 'ffmpeg as the source of the demo', () => {
 
     /** @returns what the server has printed when it serves. */
     async function serve(args: readonly string[], environment: NodeJS.ProcessEnv = process.env): Promise<string> {
-      const server = spawn(process.execPath, [join(demo, 'dist/server.mjs'), ...args], { env: { ...environment, PORT: '0' } });
+      const server = spawn(process.execPath, [join(dist, 'server.mjs'), ...args], { env: { ...environment, PORT: '0' } });
       processes.push(server);
       let output = '';
       for (const stream of [server.stdout, server.stderr]) stream.on('data', (data) => (output += data));

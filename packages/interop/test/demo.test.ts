@@ -5,7 +5,9 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { until } from '../src/session.ts';
 import { describeWith } from './describe-with.ts';
 
-const demo = join(__dirname, '../../demo');
+const build = join(__dirname, '../../demo/build.mjs');
+/** Not the demo's own: tests run at the same time. */
+const dist = join(__dirname, '../dist/demo');
 
 /** What `npm start` serves, as a user sees it. */
 describeWith('chromium', 'the demo in chromium', (executablePath) => {
@@ -15,8 +17,8 @@ describeWith('chromium', 'the demo in chromium', (executablePath) => {
   let output = '';
 
   beforeAll(async () => {
-    execFileSync(process.execPath, [join(demo, 'build.mjs')]);
-    server = spawn(process.execPath, [join(demo, 'dist/server.mjs')], {
+    execFileSync(process.execPath, [build, dist]);
+    server = spawn(process.execPath, [join(dist, 'server.mjs')], {
       env: { ...process.env, PORT: '0' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
