@@ -20,8 +20,8 @@ import {
   toExtensionList,
   toSendParameters,
 } from './rtc-rtp-parameters.ts';
-import type { TransceiverSlots } from './rtc-rtp-transceiver.ts';
-import { connectTrack, configureSendStreams } from './sending.ts';
+import { sends, type TransceiverSlots } from './rtc-rtp-transceiver.ts';
+import { cannotBeSent, connectTrack, configureSendStreams } from './sending.ts';
 import { getStatsOf } from './stats/get-stats.ts';
 import type { RTCStatsReport } from './stats/rtc-stats-report.ts';
 import * as webidl from './webidl.ts';
@@ -237,6 +237,8 @@ function replaceTrack(slots: SenderSlots, withTrack: MediaStreamTrack | null): P
     if (transceiver.stopping) throw exception('InvalidStateError', 'the transceiver is stopped');
     await new Promise<void>((resolve) => connection.runtime.queueTask(resolve));
     // Packets of any codec that was negotiated can be sent at once.
+    if (withTrack !== null && sends(transceiver.currentDirection) && cannotBeSent(slots, withTrack))
+      throw exception('InvalidModificationError', 'the track contains a codec that was not negotiated');
     slots.track = withTrack;
     connectTrack(slots);
     return undefined;

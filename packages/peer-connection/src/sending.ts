@@ -3,7 +3,7 @@ import { associatedPayloadType, codecsMatch, encodingName, isAuxiliary, type Neg
 import { trackCodec } from './jsep/codec-negotiation.ts';
 import type { RtpCodec } from './media/rtp-parameters.ts';
 import type { SendStream } from './media/send-stream.ts';
-import { mediaStreamTrackSlots, subscribeToTrack } from './media-stream-track.ts';
+import { type MediaStreamTrack, mediaStreamTrackSlots, subscribeToTrack } from './media-stream-track.ts';
 import { allocateSsrc } from './peer-connection-slots.ts';
 import type { RTCRtpEncodingParameters } from './rtc-rtp-parameters.ts';
 import type { EncodingSsrcs, SenderSlots } from './rtc-rtp-sender.ts';
@@ -48,7 +48,7 @@ function configureStream(sender: SenderSlots, index: number, encoding: RTCRtpEnc
     codecs: sendCodecs.map(toRtpCodec),
     headerExtensions,
     ...(payloadType === undefined ? {} : { payloadType }),
-    active: isSending && encoding.active !== false,
+    active: isSending && encoding.active !== false && payloadType !== undefined,
   };
   const existing = sender.streams[index];
   if (existing !== undefined) return existing.configure(settings);
@@ -68,14 +68,20 @@ function configureStream(sender: SenderSlots, index: number, encoding: RTCRtpEnc
   transport.senders.set(stream, sender);
 }
 
-/** What the encoding asks for, or else what the track contains, or else what the peer prefers (§5.2.6). */
+/** What the encoding asks for, or else what the track contains, or else what the peer prefers (§5.2.6). Undefined: the peer does not take what the track contains. */
 function chooseCodec(sender: SenderSlots, encoding: RTCRtpEncodingParameters): NegotiableCodec | undefined {
   const media = sender.sendCodecs.filter((codec) => !isAuxiliary(codec));
   const asked = encoding.codec;
   const found = asked && media.find((codec) => codecsMatch(codec, asked, true));
   if (found !== undefined) return found;
   const contained = sender.track === null ? undefined : trackCodec(sender.track);
-  return media.find((codec) => contained !== undefined && encodingName(codec) === encodingName(contained)) ?? media[0];
+  const same = contained === undefined ? [] : media.filter((codec) => encodingName(codec) === encodingName(contained));
+  // Packets of H264 are usually fragmented, which mode 0 does not allow (RFC 6184 §6.2).
+  return (
+    same.find((codec) => encodingName(codec) !== 'h264' || /packetization-mode=1/.test(codec.sdpFmtpLine ?? '')) ??
+    same[0] ??
+    (contained === undefined ? media[0] : undefined)
+  );
 }
 
 /** As the media stack takes it. */
@@ -99,16 +105,23 @@ export function connectTrack(sender: SenderSlots): void {
   const { track, streams, transport, transceiver } = sender;
   if (track === null || transport === null || streams.length === 0 || transceiver.stopping) return;
   const [first] = streams;
-  if (sender.sendEncodings.every(({ codec }) => codec === undefined)) followTrack(sender);
-  const { headerExtensions: sourceHeaderExtensions = [] } = mediaStreamTrackSlots(track).source;
+  followTrack(sender);
+  const { source } = mediaStreamTrackSlots(track);
+  const { headerExtensions: sourceHeaderExtensions = [] } = source;
   for (const stream of streams) stream.configure({ sourceHeaderExtensions });
   // A track has one encoding: it goes out as the first that is active.
   const activeStream = (): SendStream => streams.find((stream) => stream.active) ?? first!;
   const { driver } = transport;
   let packetToSend: Uint8Array;
+  let { codec } = source;
   const send = (_stack: unknown, now: number): void => activeStream().send(packetToSend, now);
   sender.disconnect = subscribeToTrack(track, (packet) => {
     packetToSend = packet;
+    // A received track that is sent on may change its codec.
+    if (source.codec !== codec) {
+      codec = source.codec;
+      followTrack(sender);
+    }
     driver.input(send);
   });
 }
@@ -116,8 +129,10 @@ export function connectTrack(sender: SenderSlots): void {
 /** Another track may contain another of the negotiated codecs. */
 function followTrack(sender: SenderSlots): void {
   for (const [index, stream] of sender.streams.entries()) {
-    const payloadType = chooseCodec(sender, sender.sendEncodings[index] ?? {})?.payloadType;
-    if (payloadType !== undefined) stream.configure({ payloadType });
+    const encoding = sender.sendEncodings[index] ?? {};
+    const payloadType = chooseCodec(sender, encoding)?.payloadType;
+    const active = sends(sender.transceiver.currentDirection) && encoding.active !== false && payloadType !== undefined;
+    stream.configure({ active, ...(payloadType === undefined ? {} : { payloadType }) });
   }
 }
 
@@ -132,4 +147,14 @@ export function stopSending(sender: SenderSlots): void {
     transport.driver.input((_stack, now) => stream.stop(now));
     transport.senders.delete(stream);
   }
+}
+
+/** Whether a track says that it contains what was not negotiated. */
+export function cannotBeSent(sender: SenderSlots, track: MediaStreamTrack): boolean {
+  const contained = trackCodec(track);
+  return (
+    contained !== undefined &&
+    sender.sendCodecs.length > 0 &&
+    !sender.sendCodecs.some((codec) => encodingName(codec) === encodingName(contained))
+  );
 }

@@ -284,3 +284,45 @@ describe('RFC 8829 §4.1.18: ICE restart', () => {
     expect(fragment(pair.a)).toBe(before);
   });
 });
+
+/** Answers an offer to receive video with a track that contains the type. @returns the payload type that goes out, if any does */
+async function payloadTypeFor(mimeType: string, section: string): Promise<unknown> {
+  const pair = new PeerPair();
+  const sender = pair.b.addTrack(new RtpSource('video', { mimeType }).track);
+  pair.a.addTransceiver('video', { direction: 'recvonly' });
+  await pair.run(pair.a.setLocalDescription());
+  const transport = pair.a.localDescription!.sdp.match(/a=(ice-ufrag|ice-pwd|fingerprint|setup|mid|rtcp-mux).*\r\n/g)!.join('');
+  const sdp = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n${section}${transport}`;
+  await pair.run(pair.b.setRemoteDescription({ type: 'offer', sdp }));
+  await pair.run(pair.b.setLocalDescription());
+  const stats = [...(await pair.run(sender.getStats())).values()];
+  const isActive = stats.find(({ type }) => type === 'outbound-rtp')?.['active'];
+  return isActive === true ? stats.find(({ type }) => type === 'codec')?.['payloadType'] : undefined;
+}
+
+describe('W3C WebRTC §5.2.6: which codec is sent', () => {
+  const section =
+    'm=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99\r\nc=IN IP4 0.0.0.0\r\na=recvonly\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 H264/90000\r\n' +
+    'a=fmtp:97 packetization-mode=0;profile-level-id=42e01f\r\na=rtpmap:98 H264/90000\r\na=fmtp:98 packetization-mode=1;profile-level-id=42e01f\r\na=rtpmap:99 VP9/90000\r\n';
+
+  test.each([
+    ['video/VP8', 96],
+    ['video/VP9', 99],
+    ['video/H264', 98],
+    ['video/AV1', undefined],
+  ])('packets of %s go out as payload type %s', async (mimeType, payloadType) => {
+    expect(await payloadTypeFor(mimeType, section)).toBe(payloadType);
+  });
+
+  test('replaceTrack refuses what was not negotiated', async () => {
+    const pair = new PeerPair();
+    const transceiver = pair.a.addTransceiver(new RtpSource('video', { mimeType: 'video/VP8' }).track);
+    await pair.connect();
+    const { sender } = transceiver;
+    await pair.run(sender.replaceTrack(new RtpSource('video', { mimeType: 'video/VP9' }).track));
+    await expect(pair.run(sender.replaceTrack(new RtpSource('video', { mimeType: 'video/H263-2000' }).track))).rejects.toMatchObject({
+      name: 'InvalidModificationError',
+    });
+    await expect(pair.run(sender.replaceTrack(new RtpSource('audio').track))).rejects.toThrow(TypeError);
+  });
+});

@@ -105,3 +105,26 @@ describe('two connections on a simulated network', () => {
     expect(pair.network.openHandles()).toEqual([]);
   });
 });
+
+test('a received track is sent on with its codec, whatever the peer prefers', async () => {
+  const first = new PeerPair();
+  const second = new PeerPair({ seed: 2 });
+  const source = new RtpSource('video', { mimeType: 'video/VP9' });
+  first.a.addTrack(source.track);
+  await first.connect();
+  const [{ track }] = first.b.getReceivers() as [{ track: RTCTrackEvent['track'] }];
+  const sender = second.a.addTrack(track);
+  await second.connect();
+  expect(sender.getParameters().codecs[0]?.mimeType).toBe('video/VP8');
+  const received: Uint8Array[] = [];
+  const sink = new RtpSink(second.b.getReceivers()[0]!.track);
+  sink.onpacket = (packet) => received.push(packet);
+  for (let index = 0; index < 20; index++) {
+    source.write(rtpPacket(index, index * 3000, [0x80, index]));
+    await first.until(() => false, 20);
+    await second.until(() => false, 20);
+  }
+  const vp9 = sender.getParameters().codecs.find(({ mimeType }) => mimeType === 'video/VP9')!.payloadType;
+  expect(received.length).toBeGreaterThan(10);
+  expect(new Set(received.map((packet) => packet[1]! & 0x7f))).toEqual(new Set([vp9]));
+});

@@ -8,7 +8,16 @@ import { RTCIceCandidate } from '../rtc-ice-candidate.ts';
 import { iceTransportSlots } from '../rtc-ice-transport.ts';
 import { createRTCSctpTransport, sctpTransportSlots, updateMaxMessageSize } from '../rtc-sctp-transport.ts';
 import { maxMessageSizeOf, sctpPortOf } from './create-answer.ts';
-import { bundleGroups, type Description, isBundleOnly, isData, isRejected, midOf, transportAttributes } from './description.ts';
+import {
+  bundleGroups,
+  type Description,
+  isBundleOnly,
+  isData,
+  isRejected,
+  MAX_CANDIDATES,
+  midOf,
+  transportAttributes,
+} from './description.ts';
 import { applyBundle, transportShown, transportToAnswer } from './transports.ts';
 
 /** A local offer: each transport in it gathers. */
@@ -106,7 +115,7 @@ export function addRemoteCandidate(connection: PeerConnectionSlots, transport: P
   if (candidate === undefined) return false;
   const object = new RTCIceCandidate({ candidate: `candidate:${value.replace(/^candidate:/, '')}`, sdpMid: transport.mid });
   const known = iceTransportSlots(transport.ice).remoteCandidates;
-  if (known.some((one) => one.candidate === object.candidate)) return true;
+  if (known.length >= MAX_CANDIDATES || known.some((one) => one.candidate === object.candidate)) return true;
   known.push(object);
   if (!hasNamedAddress(candidate)) {
     transport.driver.input(({ ice }, now) => ice.addRemoteCandidate(candidate, now));

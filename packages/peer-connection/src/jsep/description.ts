@@ -32,6 +32,9 @@ export interface CreatedDescription {
   readonly transceivers: readonly (TransceiverSlots | undefined)[];
 }
 
+/** In one section; a peer that trickles more is not shown any more. */
+export const MAX_CANDIDATES = 256;
+
 export class Description {
   readonly type: Exclude<RTCSdpType, 'rollback'>;
   #session: SessionDescription;
@@ -69,7 +72,8 @@ export class Description {
   /** Adds `a=candidate` to a section, unless it is there. @param value without `candidate:` */
   addCandidate(index: number, value: string): void {
     const section = this.media[index]!;
-    if (readAll(section, CANDIDATE).includes(value)) return;
+    const known = readAll(section, CANDIDATE);
+    if (known.length >= MAX_CANDIDATES || known.includes(value)) return;
     this.#append(index, write(CANDIDATE, value));
   }
 

@@ -4,6 +4,7 @@ import {
   has,
   type MediaSection,
   MID,
+  MSID,
   parseSessionDescription,
   read,
   readAll,
@@ -62,6 +63,7 @@ export function checkRemote(connection: PeerConnectionSlots, type: Exclude<RTCSd
   nameSections(connection, type, session);
   checkMids(session);
   checkGroups(session);
+  checkStreams(session);
   if (type === 'offer') checkOfferedSections(connection, session);
   else checkAnsweredSections(session, localDescription(connection)!);
   for (const [index, section] of session.media.entries()) {
@@ -98,6 +100,14 @@ function checkGroups(session: SessionDescription): void {
   const mids = new Set(session.media.map((section, index) => midOf(section, index)));
   if (grouped.some((mid) => !mids.has(mid))) throw invalid('a BUNDLE group names a section that does not exist');
   if (new Set(grouped).size < grouped.length) throw invalid('a section is in two BUNDLE groups');
+}
+
+/** RFC 8830 §2: a track of a stream is in one section only. @throws OperationError */
+function checkStreams(session: SessionDescription): void {
+  const tracks = session.media.flatMap((section) =>
+    isRejected(section) ? [] : readAll(section, MSID).flatMap(({ id, appData }) => (appData === undefined ? [] : `${id} ${appData}`)),
+  );
+  if (new Set(tracks).size < tracks.length) throw exception('OperationError', 'two sections have the same track (a=msid)');
 }
 
 /** RFC 3264 §8: sections stay where they are; one that was rejected may be used anew. */
