@@ -57,7 +57,7 @@ describeWith('chromium', 'the demo in chromium', (executablePath) => {
   test('the picture moves, in VP8, and the clock in it runs', async () => {
     await until(
       () => page.$eval('#picture', (caption) => caption.textContent),
-      (text) => /^640×360, (?:2[5-9]|3\d) /.test(text ?? ''),
+      (text) => /^640×360, [1-9]/.test(text ?? ''),
     );
     expect(await states()).toMatch(/connection connected.*ICE connected.*DTLS connected.*channel open.*video live.*audio live/);
     await until(rows, (all) => all.some((row) => /VP8 × \d+, opus × \d+/.test(row)));
