@@ -69,7 +69,7 @@ function createSender(connection: PeerConnectionSlots, { kind, track, streamIds,
     ssrcs: [],
     streams: [],
     disconnect: undefined,
-    msidTrackId: track?.id ?? globalThis.crypto.randomUUID(),
+    msidTrackId: freeTrackId(connection, track),
   });
   if (kind === 'audio') sender.dtmf = createSenderDtmf(sender);
   return sender;
@@ -95,4 +95,10 @@ function createReceiver(connection: PeerConnectionSlots, kind: MediaKind): Recei
     jitterBufferTarget: null,
     stream: undefined,
   });
+}
+
+/** The track's own id, unless another sender announces it already (RFC 8830 §2). */
+function freeTrackId({ transceivers }: PeerConnectionSlots, track: MediaStreamTrack | null): string {
+  const isTaken = track === null || transceivers.some(({ sender }) => sender.msidTrackId === track.id);
+  return isTaken ? globalThis.crypto.randomUUID() : track.id;
 }

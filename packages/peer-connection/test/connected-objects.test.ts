@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type RTCDataChannel, type RTCDTMFToneChangeEvent, type RTCStats, RtpSink, RtpSource } from '../src/index.ts';
+import { MediaStream, type RTCDataChannel, type RTCDTMFToneChangeEvent, type RTCStats, RtpSink, RtpSource } from '../src/index.ts';
 import { PeerPair } from './peer-pair.ts';
 
 /** An open channel and its counterpart. */
@@ -159,6 +159,23 @@ describe('webrtc-stats: a connection', () => {
     await expect(pair.run(pair.a.getStats(new RtpSource('audio').track))).rejects.toMatchObject({ name: 'InvalidAccessError' });
     pair.a.close();
     expect(await stats(pair, 'peer-connection')).toHaveLength(1);
+  });
+});
+
+describe('RFC 8830 §2: a track of a stream is in one section only', () => {
+  test('a track that is sent twice has two names; an offer with one name twice is refused', async () => {
+    const pair = new PeerPair();
+    const { track } = new RtpSource('video');
+    const streams = [new MediaStream()];
+    pair.a.addTransceiver(track, { streams });
+    pair.a.addTransceiver(track, { streams });
+    await pair.negotiate();
+    expect(pair.b.getTransceivers()).toHaveLength(2);
+    const { sdp } = await pair.run(pair.a.createOffer());
+    const [first, second] = Array.from(sdp!.matchAll(/a=msid:\S+ (\S+)/g), ([, name]) => name!);
+    const twice = sdp!.replaceAll(second!, first!);
+    const refused = pair.run(pair.b.setRemoteDescription({ type: 'offer', sdp: twice }));
+    await expect(refused).rejects.toMatchObject({ name: 'OperationError' });
   });
 });
 

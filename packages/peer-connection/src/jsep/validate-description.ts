@@ -105,7 +105,7 @@ function checkGroups(session: SessionDescription): void {
 /** RFC 8830 §2: a track of a stream is in one section only. @throws OperationError */
 function checkStreams(session: SessionDescription): void {
   const tracks = session.media.flatMap((section) =>
-    isRejected(section) ? [] : readAll(section, MSID).flatMap(({ id, appData }) => (appData === undefined ? [] : `${id} ${appData}`)),
+    isRejected(section) ? [] : readAll(section, MSID).flatMap(({ stream, track }) => (track === undefined ? [] : `${stream} ${track}`)),
   );
   if (new Set(tracks).size < tracks.length) throw exception('OperationError', 'two sections have the same track (a=msid)');
 }
