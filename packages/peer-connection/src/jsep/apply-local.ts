@@ -77,6 +77,6 @@ export function negotiate({ sender, receiver, headerExtensions }: TransceiverSlo
   const reducedSize = has(local, RTCP_REDUCED_SIZE) && has(remote, RTCP_REDUCED_SIZE);
   sender.reducedSize = reducedSize;
   receiver.reducedSize = reducedSize;
-  // One for all sections of a BUNDLE group (RFC 8859 §5.5: the attribute is IDENTICAL).
+  // One for all sections of a BUNDLE group (RFC 8859 has the attribute in its category IDENTICAL).
   if (sender.transport !== null) sender.transport.driver.stack.media.reducedSize = reducedSize;
 }
