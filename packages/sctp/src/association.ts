@@ -34,6 +34,9 @@ import { type AssociationState, Tcb } from './tcb.ts';
 import { DataSender } from './tx/data-sender.ts';
 import type { SendOptions } from './tx/outgoing-message.ts';
 
+/** Heartbeat information that is sent back, at most: no honest peer needs more, and the answer has to fit into a packet. */
+const MAX_ECHO = 1500;
+
 /**
  * @example
  * const association = new SctpAssociation({ crypto });
@@ -409,7 +412,8 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
         return true;
       case CHUNK_TYPE.heartbeat:
         // §8.3; not before there is a verification tag for the answer
-        if (tcb.remoteTag !== 0) tcb.sendControl(CHUNK_TYPE.heartbeatAck, value.slice());
+        if (tcb.remoteTag !== 0 && value.length <= MAX_ECHO) tcb.sendControl(CHUNK_TYPE.heartbeatAck, value.slice());
+        else tcb.discards.count('unexpected-chunk');
         return true;
       case CHUNK_TYPE.heartbeatAck:
         if (!this.#pathMtu.onHeartbeatAck(value, now) && !this.#heartbeat.onAck(value, now)) tcb.discards.count('unexpected-chunk');

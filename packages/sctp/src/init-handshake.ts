@@ -16,6 +16,9 @@ import { CHUNK_TYPE } from './packet/packet.ts';
 import { type CookieContents, CookieJar } from './state-cookie.ts';
 import { nonZero, type Tcb } from './tcb.ts';
 
+/** A cookie has to fit into a packet (§5.1.3: it SHOULD be as small as possible). */
+const MAX_COOKIE = 4096;
+
 /** What the association does when the handshake gets somewhere. */
 export interface InitHandshakeActions {
   /** Takes over what the peer's INIT or INIT ACK said. */
@@ -94,7 +97,7 @@ export class InitHandshake {
       return this.#refuse(init.cause);
     }
     tcb.remoteTag = init.initiateTag;
-    if (init.cookie === undefined) return this.#refuse('no-cookie');
+    if (init.cookie === undefined || init.cookie.length > MAX_COOKIE) return this.#refuse('no-cookie');
     this.#actions.adopt(this.#contents(tcb.localTag, tcb.localInitialTsn, init));
     tcb.timers.stop('t1-init');
     if (this.#attempts === 0) tcb.rto.measure(now - this.#initSentAt); // the first round trip (§6.3.1 C2)

@@ -382,6 +382,20 @@ test('RFC 9653 §5: without checksums where both agree, and with them otherwise'
   expect(between(false, false)).toEqual([false, false]);
 });
 
+test('what a peer makes us repeat is bounded: heartbeat information of 16 KiB, a cookie of 16 KiB', () => {
+  const both = connect({}, NO_PROBES);
+  both.b.receive(forge(tagFrom(both, 'a'), CHUNK_TYPE.heartbeat, 0, new Uint8Array(16_000)), both.link.now());
+  expect(drain(both.b, both.link.now()).some((packet) => typesOf(packet).includes(CHUNK_TYPE.heartbeatAck))).toBe(false);
+  both.b.receive(forge(tagFrom(both, 'a'), CHUNK_TYPE.heartbeat, 0, new Uint8Array(1400)), both.link.now());
+  expect(drain(both.b, both.link.now()).flatMap(typesOf)).toContain(CHUNK_TYPE.heartbeatAck);
+
+  const association = newAssociation(1);
+  association.connect(0);
+  const tag = readUint32(decode(drain(association, 0)[0]!).chunks[0]!.value, 0);
+  association.receive(forge(tag, CHUNK_TYPE.initAck, 0, init({ parameters: parameter(7, new Uint8Array(16_000)) })), 10);
+  expect(drain(association, 10).flatMap(typesOf)).toEqual([CHUNK_TYPE.abort]);
+});
+
 test('RFC 9260 §8.4: out of the blue, only what makes the other side stop is answered', () => {
   const association = newAssociation(1);
   association.abort('never began');
