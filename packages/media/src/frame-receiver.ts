@@ -21,7 +21,7 @@ export type FrameDiscard =
   | 'missing-reference';
 
 export interface FrameReceiverOptions {
-  /** The depacketizer of a payload type; undefined when its packets are not to be read. Called once for each payload type. */
+  /** A new depacketizer for a payload type; undefined when its packets are not to be read. */
   depacketizer(payloadType: number): Depacketizer | undefined;
   onframe(frame: ReceivedFrame): void;
   /** A key frame is needed; at most twice a second. */
@@ -46,7 +46,7 @@ export class FrameReceiver {
   readonly discards: Discards<FrameDiscard> = new Discards();
   readonly #options: FrameReceiverOptions;
   readonly #buffer: JitterBuffer<RtpPacket>;
-  readonly #depacketizers = new Map<number, Depacketizer | undefined>();
+  readonly #depacketizers = new Map<number, Depacketizer>();
   readonly #references = new ReferenceTracker();
   #ssrc: number | undefined;
   #payloadType: number | undefined;
@@ -99,9 +99,9 @@ export class FrameReceiver {
   /** Everything that was dropped, packets and frames, by reason. */
   statistics(): Record<string, number> {
     const totals: Record<string, number> = { ...this.discards.toJSON() };
-    const sources = [this.#buffer.discards, ...[...this.#depacketizers.values()].map((each) => each?.discards)];
+    const sources = [this.#buffer.discards, ...[...this.#depacketizers.values()].map((each) => each.discards)];
     for (const source of sources)
-      for (const [reason, count] of Object.entries(source?.toJSON() ?? {})) totals[reason] = (totals[reason] ?? 0) + count;
+      for (const [reason, count] of Object.entries(source.toJSON())) totals[reason] = (totals[reason] ?? 0) + count;
     return totals;
   }
 
@@ -123,8 +123,9 @@ export class FrameReceiver {
   }
 
   #depacketizer(payloadType: number): Depacketizer | undefined {
-    if (!this.#depacketizers.has(payloadType)) this.#depacketizers.set(payloadType, this.#options.depacketizer(payloadType));
-    return this.#depacketizers.get(payloadType);
+    const known = this.#depacketizers.get(payloadType) ?? this.#options.depacketizer(payloadType);
+    if (known !== undefined) this.#depacketizers.set(payloadType, known);
+    return known;
   }
 
   #frame(frame: ReceivedFrame, isVideo: boolean): void {

@@ -13,6 +13,35 @@ setDefaultRuntime(() => new NodeRuntime());
 
 export { NodeRuntime } from '@petrel/node-runtime';
 export {
+  type EncodedFrame,
+  type FrameLayer,
+  isAv1KeyFrame,
+  isH264KeyFrame,
+  isVp8KeyFrame,
+  isVp9KeyFrame,
+  opusDuration,
+  readAnnexB,
+  readIvf,
+  readOggOpus,
+  type ReceivedFrame,
+  writeAnnexB,
+  writeIvf,
+  writeOggOpus,
+} from '@petrel/media';
+export {
+  type FfmpegExit,
+  type FfmpegOutput,
+  ffmpegOutputArguments,
+  FfmpegSource,
+  ffmpegSource,
+  type FfmpegSourceOptions,
+} from './bridges/ffmpeg-source.ts';
+export { gstreamerSender, type GstreamerSenderOptions } from './bridges/gstreamer.ts';
+export { RtpForward, rtpForward, type RtpForwardDiscard, type RtpForwardOptions } from './bridges/rtp-forward.ts';
+export { RtpIngest, rtpIngest, type RtpIngestDiscard, type RtpIngestOptions } from './bridges/rtp-ingest.ts';
+export { FrameSink, type FrameSinkOptions } from './frames/frame-sink.ts';
+export { FrameSource, type FrameSourceOptions } from './frames/frame-source.ts';
+export {
   type AlgorithmIdentifier,
   type BinaryType,
   CLOSE_SEQUENCE,
