@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { transformSync } from 'esbuild';
+import { buildSync } from 'esbuild';
 import { BrowserPage } from './browser-page.ts';
 import { findPeer } from './peers.ts';
 
@@ -104,8 +104,16 @@ export class Browser {
 }
 
 function pageScript(): string {
-  const sources = ['page-peer.ts', 'page-commands.ts'].map((file) => readFileSync(join(__dirname, file), 'utf8'));
-  return transformSync(sources.join('\n'), { loader: 'ts', target: 'es2022' }).code;
+  const entryPoints = [join(__dirname, 'page-commands.ts')];
+  const { outputFiles } = buildSync({
+    entryPoints,
+    bundle: true,
+    write: false,
+    conditions: ['@petrel/source'],
+    format: 'esm',
+    target: 'es2022',
+  });
+  return outputFiles[0]?.text ?? '';
 }
 
 function start(name: BrowserName, executable: string, profile: string, url: string): ChildProcess {

@@ -1,4 +1,6 @@
-/** Runs in the pages of a {@link Browser}, after page-peer.ts: takes commands, runs them, posts what they give. The other half is browser-page.ts. */
+/** Runs in the pages of a {@link Browser}: takes commands, runs them, posts what they give. The other half is browser-page.ts. */
+import './page-peer.ts';
+
 const pageNumber = new URLSearchParams(location.search).get('page');
 const commands = new EventSource(`/commands?page=${pageNumber}`);
 

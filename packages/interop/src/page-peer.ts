@@ -1,4 +1,5 @@
-/** Runs in the pages of a {@link Browser}, as a script of its own: it imports nothing. */
+/** Runs in the pages of a {@link Browser}. */
+import { closeWithPeer } from 'petrel/page';
 
 /** Something that the page's connection noticed. */
 export interface PageEvent {
@@ -27,6 +28,8 @@ export interface ConnectOptions {
   /** What to send: a canvas with a running number, an oscillator. */
   readonly send?: readonly ('audio' | 'video')[];
   readonly channel?: boolean;
+  /** Use petrel/page; it notes `helper closed`. */
+  readonly helper?: boolean;
 }
 
 /** The page's end of a connection, for tests: `window.peer` in every page of a {@link Browser}. */
@@ -86,7 +89,7 @@ const self: PagePeer = {
 };
 window.peer = self;
 
-function create({ receive = [], send = [], channel = false }: ConnectOptions): void {
+function create({ receive = [], send = [], channel = false, helper = false }: ConnectOptions): void {
   self.pc.close();
   self.events = [];
   waiting.length = 0;
@@ -94,6 +97,7 @@ function create({ receive = [], send = [], channel = false }: ConnectOptions): v
   self.pc = pc;
   self.channel = channel ? pc.createDataChannel('test') : undefined;
   if (self.channel) watchChannel(self.channel);
+  if (helper) closeWithPeer(pc, self.channel ? [self.channel] : [], (reason) => note('helper closed', reason));
   pc.ondatachannel = (event) => watchChannel((self.channel = event.channel));
   for (const kind of receive) if (!send.includes(kind)) pc.addTransceiver(kind, { direction: 'recvonly' });
   for (const kind of send) {

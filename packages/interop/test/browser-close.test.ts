@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Browser, type BrowserName } from '../src/browser.ts';
+import type { ConnectOptions } from '../src/page-peer.ts';
 import { now, Session, until } from '../src/session.ts';
 import { TestMedia } from '../src/test-media.ts';
 import { describeWith } from './describe-with.ts';
@@ -28,12 +29,12 @@ for (const name of browsers)
       for (const session of open.splice(0)) session.end();
     });
 
-    async function connect(page = browser.page): Promise<Session> {
+    async function connect(page = browser.page, options: ConnectOptions = {}): Promise<Session> {
       const session = new Session(page);
       open.push(session);
       session.pc.addTrack(media.video.track);
       session.pc.addTrack(media.audio.track);
-      await session.connect('the browser offers', { receive: ['video', 'audio'], send: ['video', 'audio'], channel: true });
+      await session.connect('the browser offers', { receive: ['video', 'audio'], send: ['video', 'audio'], channel: true, ...options });
       await Promise.all([session.event('video unmute'), session.event('audio unmute')]);
       await until(
         () => page.evaluate(() => peer.reception()),
@@ -119,10 +120,27 @@ for (const name of browsers)
       for (const each of Object.values(delays)) expect(Math.max(...each)).toBeLessThan(NOTICED_WITHIN);
     }, 120_000);
 
+    test('with the page helper, our close ends the page’s connection and its tracks', async () => {
+      const session = await connect(browser.page, { helper: true });
+      const called = now();
+      session.pc.close({ reason: 'that was all' });
+      const { at, detail } = await browser.page.evaluate(() => peer.event('helper closed'));
+      expect(at - called).toBeLessThan(NOTICED_WITHIN);
+      expect(detail).toContain(name === 'chromium' ? 'that was all' : '');
+      expect(await browser.page.evaluate(() => peer.pc.connectionState)).toBe('closed');
+      await browser.page.evaluate(() => Promise.all([peer.event('video ended'), peer.event('audio ended')]));
+    }, 60_000);
+
+    test('the page helper does not call back when the page itself closes', async () => {
+      const session = await connect(browser.page, { helper: true });
+      await browser.page.evaluate(() => peer.pc.close());
+      await session.event('dtls closed');
+      expect(await browser.page.evaluate(() => peer.events.filter((event) => event.name === 'helper closed').length)).toBe(0);
+    }, 60_000);
+
     test('a tab that is closed with the page helper in it is noticed like a close', async () => {
       const page = await browser.openPage();
-      const session = await connect(page);
-      await page.evaluate(() => addEventListener('pagehide', () => peer.pc.close()));
+      const session = await connect(page, { helper: true });
       const called = now();
       void page.evaluate(() => window.close()).catch(() => undefined);
       const { at } = await session.event('channel close', 5000);
