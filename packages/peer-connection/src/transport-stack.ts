@@ -327,6 +327,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   #onIceEvent(event: IceEvent, now: Instant): void {
     this.#events.push({ layer: 'ice', event });
+    if (event.type === 'selected-pair') this.#sctp?.pathChanged(now);
     this.#beginDtls(now);
   }
 
@@ -400,9 +401,15 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   #connectSctp(now: Instant): void {
     if (this.#sctp !== undefined || this.#sctpParameters === undefined || this.#dtlsState !== 'connected') return;
-    // Consent freshness watches the peer, so the association does not give up by itself.
-    const watchedByIce = { maxInitRetransmits: Infinity, maxRetransmits: Infinity };
-    this.#sctp = new SctpAssociation({ crypto: this.#configuration.crypto, ...watchedByIce, ...this.#sctpParameters });
+    this.#sctp = new SctpAssociation({
+      crypto: this.#configuration.crypto,
+      // Consent freshness watches the peer, so the association does not give up by itself.
+      maxInitRetransmits: Infinity,
+      maxRetransmits: Infinity,
+      // DTLS protects more than a checksum could (RFC 9653 §3, RFC 8261 §6).
+      zeroChecksum: true,
+      ...this.#sctpParameters,
+    });
     this.channels.start(this.#sctp, this.#dtls!.role, now);
     this.#sctp.connect(now);
   }
