@@ -112,7 +112,7 @@ test('a received track is sent on with its codec, whatever the peer prefers', as
   const source = new RtpSource('video', { mimeType: 'video/VP9' });
   first.a.addTrack(source.track);
   await first.connect();
-  const [{ track }] = first.b.getReceivers() as [{ track: RTCTrackEvent['track'] }];
+  const { track } = first.b.getReceivers()[0]!;
   const sender = second.a.addTrack(track);
   await second.connect();
   expect(sender.getParameters().codecs[0]?.mimeType).toBe('video/VP8');
