@@ -1,7 +1,9 @@
 /** From the wire to a track: the source of a receiver's track is a stream of the media stack. */
 import type { HeaderExtension } from './jsep/header-extensions.ts';
-import type { PacketHandler } from './media/rtp-parameters.ts';
+import type { NegotiableCodec } from './jsep/codecs.ts';
+import type { PacketHandler, ReceiveStreamOptions } from './media/rtp-parameters.ts';
 import type { MediaKind, PacketListener, TrackSource } from './media-stream-track.ts';
+import type { PeerTransport } from './peer-transport.ts';
 import type { ReceiverSlots } from './rtc-rtp-receiver.ts';
 import { receives } from './rtc-rtp-transceiver.ts';
 import { toRtpCodec } from './sending.ts';
@@ -69,9 +71,24 @@ export function configureReceiveStream(receiver: ReceiverSlots, announced: Annou
     if (!isReceiving) receiver.stream.setMuted(true);
     return receiver.stream.configure(settings);
   }
-  const stream = transport.driver.input(({ media }) =>
-    media.addReceiveStream({ ...settings, kind: receiver.kind, onPacket: source.deliver }),
-  );
+  addStream(receiver, transport, settings);
+}
+
+/** Before the answer: what was offered is received, over a transport that is connected already. */
+export function receiveEarly(
+  receiver: ReceiverSlots,
+  codecs: readonly NegotiableCodec[],
+  headerExtensions: readonly HeaderExtension[],
+): void {
+  const { transceiver, transport, stream } = receiver;
+  if (stream !== undefined || transport === null || transport.isClosed) return;
+  const mid = transceiver.mid === null ? {} : { mid: transceiver.mid };
+  addStream(receiver, transport, { ...mid, codecs: codecs.map(toRtpCodec), headerExtensions });
+}
+
+function addStream(receiver: ReceiverSlots, transport: PeerTransport, settings: Omit<ReceiveStreamOptions, 'kind' | 'onPacket'>): void {
+  const { source, kind } = receiver;
+  const stream = transport.driver.input(({ media }) => media.addReceiveStream({ ...settings, kind, onPacket: source.deliver }));
   receiver.stream = stream;
   transport.receivers.set(stream, receiver);
   source.onKeyFrameRequest = () => transport.driver.input((_stack, now) => stream.requestKeyFrame(now));

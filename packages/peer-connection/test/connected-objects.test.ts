@@ -162,6 +162,33 @@ describe('webrtc-stats: a connection', () => {
   });
 });
 
+describe('RFC 3264 §5.1: media that is asked for may come before the answer does', () => {
+  test('over a transport that is connected; not after a rollback', async () => {
+    const pair = new PeerPair();
+    pair.a.addTransceiver('video', { direction: 'sendonly' });
+    await pair.connect();
+    const { receiver } = pair.a.addTransceiver('video', { direction: 'recvonly' });
+    let received = 0;
+    new RtpSink(receiver.track).onpacket = () => received++;
+    await pair.run(pair.a.setLocalDescription());
+    await pair.run(pair.b.setRemoteDescription(pair.a.localDescription!));
+    const source = new RtpSource('video');
+    const [, transceiver] = pair.b.getTransceivers();
+    await pair.run(transceiver!.sender.replaceTrack(source.track));
+    transceiver!.direction = 'sendonly';
+    await pair.run(pair.b.setLocalDescription());
+    const send = async (index: number): Promise<number> => {
+      source.write(audioPacket(index));
+      await pair.until(() => false, 50);
+      return received;
+    };
+    expect(pair.a.signalingState).toBe('have-local-offer');
+    expect(await send(1)).toBe(1);
+    await pair.run(pair.a.setLocalDescription({ type: 'rollback' }));
+    expect(await send(2)).toBe(1);
+  });
+});
+
 describe('RFC 8830 §2: a track of a stream is in one section only', () => {
   test('a track that is sent twice has two names; an offer with one name twice is refused', async () => {
     const pair = new PeerPair();

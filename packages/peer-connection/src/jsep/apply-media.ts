@@ -1,8 +1,10 @@
 /** From negotiated sections to the streams of the media stack, for every transceiver. */
-import { readAll, SSRC, SSRC_GROUP } from '@petrel/sdp';
+import { EXTMAP, readAll, SSRC, SSRC_GROUP } from '@petrel/sdp';
 import { type PeerConnectionSlots, remoteDescription } from '../peer-connection-slots.ts';
-import { type AnnouncedSources, configureReceiveStream } from '../receiving.ts';
+import { type AnnouncedSources, configureReceiveStream, receiveEarly } from '../receiving.ts';
 import { configureSendStreams } from '../sending.ts';
+import { codecsOf } from './codec-negotiation.ts';
+import type { Description } from './description.ts';
 
 export function applyMedia(connection: PeerConnectionSlots): void {
   const remote = remoteDescription(connection);
@@ -14,6 +16,16 @@ export function applyMedia(connection: PeerConnectionSlots): void {
     if (transport !== null && !transport.isClosed) transport.driver.stack.media.reducedSize ||= reducedSize;
     configureSendStreams(transceiver.sender);
     configureReceiveStream(transceiver.receiver, section === undefined ? { ssrcs: [], rtxPairs: [] } : announcedSources(section));
+  }
+}
+
+/** A local offer: media that it asks for may come before the answer does (RFC 3264 §5.1, RFC 8829 §4.1.5). */
+export function prepareForEarlyMedia(connection: PeerConnectionSlots, offer: Description): void {
+  for (const { receiver, receptive, jsepMid, stopped } of connection.transceivers) {
+    const section = jsepMid === null ? undefined : offer.section(jsepMid);
+    if (section === undefined || !receptive || stopped) continue;
+    const extensions = readAll(section, EXTMAP).map(({ id, uri }) => ({ id, uri }));
+    receiveEarly(receiver, codecsOf(section), extensions);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Rollback (W3C WebRTC §4.4.1.5, step 4.5.10; RFC 8829 §4.1.10.2): as it was in the last stable state. */
 import type { PeerConnectionSlots } from '../peer-connection-slots.ts';
-import { stopTransceiver, type TransceiverSlots } from '../rtc-rtp-transceiver.ts';
+import { stopReceiving } from '../receiving.ts';
+import { receives, stopTransceiver, type TransceiverSlots } from '../rtc-rtp-transceiver.ts';
 import { processRemoteTracks, type TrackChanges } from './remote-tracks.ts';
 import { dropPendingTransports } from './transports.ts';
 
@@ -46,6 +47,7 @@ function restore(transceiver: TransceiverSlots, isRemote: boolean, changes: Trac
     sender.lastReturnedParameters = null;
   }
   receiver.receiveCodecs = receiver.lastStableStateReceiveCodecs;
+  if (!receives(transceiver.currentDirection)) stopReceiving(receiver);
   // 2.6
   if (!isRemote) return;
   const msids = receiver.lastStableStateAssociatedRemoteMediaStreams.map(({ id }) => id);

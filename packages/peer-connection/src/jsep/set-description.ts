@@ -7,7 +7,7 @@ import type { TransceiverSlots } from '../rtc-rtp-transceiver.ts';
 import type { RTCSdpType } from '../rtc-session-description.ts';
 import { releaseEarlyCandidates, updateAggregateStates } from '../transport-events.ts';
 import { applyLocalSections } from './apply-local.ts';
-import { applyMedia } from './apply-media.ts';
+import { applyMedia, prepareForEarlyMedia } from './apply-media.ts';
 import { applyRemoteSections } from './apply-remote.ts';
 import { applyTransports, startGathering, updateSctp } from './apply-transports.ts';
 import { codecsMatch } from './codecs.ts';
@@ -91,7 +91,9 @@ function setDescriptionSlots(connection: PeerConnectionSlots, description: Descr
 function applyToTransports(connection: PeerConnectionSlots, description: Description, remote: boolean): void {
   updateSctp(connection, description, remote);
   if (description.type === 'offer') {
-    if (!remote) startGathering(connection, description);
+    if (remote) return;
+    startGathering(connection, description);
+    prepareForEarlyMedia(connection, description);
     return;
   }
   applyTransports(connection, description, remote);
