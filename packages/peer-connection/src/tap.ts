@@ -3,6 +3,7 @@
  * them: what it shows may still be dropped by the layer that checks it.
  */
 import { readUint16, readUint32 } from '@petrel/bytes';
+import { ALERT_DESCRIPTIONS } from '@petrel/dtls';
 import type { Instant } from '@petrel/sans-io';
 import { classify } from './demultiplex.ts';
 
@@ -101,6 +102,8 @@ const HANDSHAKE_TYPES: Readonly<Record<number, string>> = {
   20: 'Finished',
 };
 
+const ALERT_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(ALERT_DESCRIPTIONS).map(([name, code]) => [code, name]));
+
 function dtlsSummary(datagram: Uint8Array, alert: string | number | undefined): string {
   const records: string[] = [];
   for (let offset = 0; offset + 13 <= datagram.length && records.length < MAX_PARTS; offset += 13 + readUint16(datagram, offset + 11)) {
@@ -109,10 +112,14 @@ function dtlsSummary(datagram: Uint8Array, alert: string | number | undefined): 
     const number = readUint16(datagram, offset + 5) * 2 ** 32 + readUint32(datagram, offset + 7);
     let name = CONTENT_TYPES[type] ?? `content type ${type}`;
     if (type === 22) name = (epoch === 0 && HANDSHAKE_TYPES[datagram[offset + 13] ?? -1]) || (epoch === 0 ? name : 'Finished');
-    if (type === 21 && epoch > 0 && alert !== undefined) name = `Alert ${alert}`;
+    if (type === 21) name = alertName(epoch === 0 ? ALERT_NAMES.get(datagram[offset + 14] ?? -1) : alert);
     records.push(`${name} (${epoch}/${number})`);
   }
   return records.join(', ');
+}
+
+function alertName(description: string | number | undefined): string {
+  return description === undefined ? 'Alert' : `Alert ${description}`;
 }
 
 // SCTP (RFC 9260 §3) ---------------------------------------------------------------------------------------------------
