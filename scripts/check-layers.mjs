@@ -44,13 +44,14 @@ function checkPackage(name) {
   const references = (JSON.parse(readFileSync(join(dir, 'tsconfig.json'), 'utf8')).references ?? []).map((reference) =>
     reference.path.slice(3),
   );
-  if (references.sort().join() !== internal.sort().join()) report('tsconfig references differ from dependencies');
+  if (references.toSorted().join() !== internal.toSorted().join()) report('tsconfig references differ from dependencies');
   for (const other of internal) if (layerOf.get(other) >= layerOf.get(name)) report(`depends on ${other}, which is not in a lower layer`);
 
   const used = new Set();
   for (const file of sourceFiles(dir)) checkFile(name, join(dir, 'src', file), declared, used, report);
   // The umbrella has to declare what the packages that it bundles leave to the installer.
-  if (name !== 'petrel') for (const dependency of declared) if (!used.has(dependency)) report(`declares ${dependency} but does not import it`);
+  if (name !== 'petrel')
+    for (const dependency of declared) if (!used.has(dependency)) report(`declares ${dependency} but does not import it`);
 }
 
 function sourceFiles(dir) {

@@ -22,4 +22,4 @@ for (const output of Object.values(outputs))
     byPackage.set(owner, (byPackage.get(owner) ?? 0) + bytesInOutput);
   }
 console.log('\ninside the ES module bundle of petrel (before compression)');
-for (const [owner, bytes] of [...byPackage].sort((a, b) => b[1] - a[1])) console.log(`${owner.padEnd(22)}${kilobytes(bytes)}`);
+for (const [owner, bytes] of [...byPackage].toSorted((a, b) => b[1] - a[1])) console.log(`${owner.padEnd(22)}${kilobytes(bytes)}`);

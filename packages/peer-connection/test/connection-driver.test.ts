@@ -48,6 +48,8 @@ class End {
 }
 
 const sctpConnected = (event: StackEvent): boolean => event.layer === 'sctp' && event.state === 'connected';
+const received = (event: StackEvent): boolean =>
+  event.layer === 'channel' && event.event.type === 'message' && event.event.data === 'hello';
 const dtlsClosed = (event: StackEvent): boolean => event.layer === 'dtls' && event.state === 'closed';
 
 async function connectedPair(options: { seed?: number; loss?: number } = {}): Promise<{ network: SimulatedNetwork; a: End; b: End }> {
@@ -64,8 +66,6 @@ test('two drivers connect through ICE, DTLS and SCTP; a channel carries messages
   const { network, a, b } = await connectedPair();
   const channel = a.driver.input(({ channels }, now) => channels.create({ label: 'chat' }, now));
   a.driver.input(({ channels }, now) => channels.send(channel, 'hello', now));
-  const received = (event: StackEvent): boolean =>
-    event.layer === 'channel' && event.event.type === 'message' && event.event.data === 'hello';
   expect(await network.runUntil(() => b.has(received), 5000)).toBe(true);
 });
 
