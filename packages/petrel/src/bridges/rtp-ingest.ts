@@ -52,6 +52,7 @@ export class RtpIngest {
   #ssrc: number | undefined;
   #sender: string | undefined;
   #lastHeard = 0;
+  #closed = false;
 
   constructor(socket: Socket, source: RtpSource, { mimeType, feedbackPort }: RtpIngestOptions) {
     this.mimeType = mimeType;
@@ -79,6 +80,8 @@ export class RtpIngest {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#socket.removeAllListeners('message');
     this.#socket.close();
   }
