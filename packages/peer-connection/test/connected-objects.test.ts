@@ -53,6 +53,28 @@ describe('W3C WebRTC §6.2: data channels of connected peers', () => {
     expect(sizes).toEqual([4, 8]);
   });
 
+  test('streams: what is piped in comes out, whole and in order, however slowly it is read', async () => {
+    const pair = new PeerPair();
+    const { near, far } = await openChannels(pair);
+    const reader = far.readable.getReader();
+    const sizes = Array.from({ length: 300 }, (_, index) => (index * 997) % 20_000);
+    const write = async (): Promise<void> => {
+      const writer = near.writable.getWriter();
+      for (const size of sizes) await writer.write(new Uint8Array(size));
+      await writer.close();
+    };
+    const received: number[] = [];
+    const read = async (): Promise<void> => {
+      for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+        received.push(chunk.value.length);
+        if (received.length % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await pair.run(Promise.all([write(), read()]));
+    expect(received).toEqual(sizes);
+    expect([near.readyState, far.readyState]).toEqual(['closed', 'closed']);
+  });
+
   test('the SCTP transport exists from the descriptions on, and its end is an event', async () => {
     const pair = new PeerPair();
     pair.a.createDataChannel('x');

@@ -56,7 +56,15 @@ function transport(): TransportStatsSource & { readonly ice: RTCIceTransport } {
     dtls: { role: 'client', cipherSuite: 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', peerCertificates: testCertificate(crypto, 1).derChain },
     srtpProfile: 'AEAD_AES_128_GCM',
   } as unknown as TransportStack;
-  return { id: 'T0', transport: createRTCDtlsTransport(ice), stack, certificate: testCertificate(crypto, 0), dtlsRole: 'client', crypto, ice };
+  return {
+    id: 'T0',
+    transport: createRTCDtlsTransport(ice),
+    stack,
+    certificate: testCertificate(crypto, 0),
+    dtlsRole: 'client',
+    crypto,
+    ice,
+  };
 }
 
 const codecs = [{ payloadType: 96, mimeType: 'video/VP8', clockRate: 90_000, sdpFmtpLine: 'max-fr=30' }];
