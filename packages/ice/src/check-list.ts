@@ -59,7 +59,6 @@ export class CheckList {
 
   remove(pair: CandidatePair): void {
     pair.fail();
-    pair.authenticated = false;
     this.#pairs.splice(this.#pairs.indexOf(pair), 1);
     this.#byPath.delete(pathKey(pair.base.id, pair.remote.candidate.address, pair.remote.candidate.port));
     const index = this.#triggered.indexOf(pair);
