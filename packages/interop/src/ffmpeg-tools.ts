@@ -33,7 +33,7 @@ interface Form {
 const FORMS: Readonly<Record<string, Form>> = {
   'video/VP8': ivf('VP80', '-c:v libvpx -deadline realtime -cpu-used 8 -b:v 500k -g 30', isVp8KeyFrame),
   'video/VP9': ivf('VP90', '-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 500k -g 30 -lag-in-frames 0', isVp9KeyFrame),
-  'video/AV1': ivf('AV01', '-c:v libaom-av1 -usage realtime -cpu-used 10 -b:v 500k -g 30 -lag-in-frames 0', isAv1KeyFrame),
+  'video/AV1': ivf('AV01', '-c:v libaom-av1 -usage realtime -cpu-used 8 -b:v 500k -g 30 -lag-in-frames 0', isAv1KeyFrame),
   'video/H264': {
     encode: '-c:v libx264 -preset veryfast -tune zerolatency -profile:v baseline -pix_fmt yuv420p -g 30 -b:v 500k -f h264',
     decode: '-f h264',
@@ -78,7 +78,8 @@ function pcm(format: string, encoder: string): Form {
 export async function encodeTestFrames(ffmpeg: string, mimeType: string, seconds: number): Promise<EncodedFrame[]> {
   const { encode, read } = FORMS[mimeType]!;
   const input = mimeType.startsWith('video') ? PICTURE : TONE;
-  const { output } = await runFfmpeg(ffmpeg, `${input} -t ${seconds} ${encode} -`.split(' '));
+  const { output, complaint } = await runFfmpeg(ffmpeg, `${input} -t ${seconds} ${encode} -`.split(' '));
+  if (output.length === 0) throw new Error(`ffmpeg does not encode: ${complaint}`);
   return read(output);
 }
 
