@@ -6,6 +6,8 @@ export interface FfmpegOutput {
   readonly mimeType: string;
   /** Instead of the default encoder and its options: what comes between the inputs and `-f rtp`, `['-map', '0:v', '-c:v', 'copy']` for example. */
   readonly arguments?: readonly string[];
+  /** Put before the encoder's: which input it is, and what is to be done with it, `['-map', '0:v', '-vf', 'hflip']` for example. */
+  readonly filters?: readonly string[];
 }
 
 export interface FfmpegSourceOptions {
@@ -121,9 +123,13 @@ export class FfmpegSource {
  * What makes ffmpeg encode for a codec and send RTP to a port, to be put after its inputs.
  * @throws TypeError for a codec without a default encoder, when `arguments` are not given
  */
-export function ffmpegOutputArguments({ mimeType, arguments: args }: FfmpegOutput, port: number): string[] {
-  const defaults = ENCODERS[mimeType.toLowerCase()];
-  if (args === undefined && defaults === undefined) throw new TypeError(`no default encoder for ${mimeType}: say the arguments`);
-  const stream = mimeType.startsWith('video') ? ['-an', '-g', '30'] : ['-vn'];
-  return [...(args ?? [...defaults!.split(' '), ...stream]), '-f', 'rtp', `rtp://127.0.0.1:${port}?pkt_size=${PACKET_SIZE}`];
+export function ffmpegOutputArguments({ mimeType, arguments: args, filters = [] }: FfmpegOutput, port: number): string[] {
+  const encoder = args ?? defaultEncoder(mimeType);
+  return [...filters, ...encoder, '-f', 'rtp', `rtp://127.0.0.1:${port}?pkt_size=${PACKET_SIZE}`];
+}
+
+function defaultEncoder(mimeType: string): readonly string[] {
+  const encoder = ENCODERS[mimeType.toLowerCase()];
+  if (encoder === undefined) throw new TypeError(`no default encoder for ${mimeType}: say the arguments`);
+  return [...encoder.split(' '), ...(mimeType.startsWith('video') ? ['-an', '-g', '30'] : ['-vn'])];
 }
