@@ -105,8 +105,7 @@ function startDtls(transport: PeerTransport, ours: string | undefined, theirs: R
   const isClient =
     theirs.setup === 'passive' || (theirs.setup === 'actpass' && ours === 'active') || (theirs.setup === undefined && ours === 'active');
   const role: DtlsRole = transport.dtlsRole ?? (isClient ? 'client' : 'server');
-  transport.dtlsRole = role;
-  transport.driver.input((stack, now) => stack.startDtls({ role, fingerprints: theirs.fingerprints }, now));
+  transport.startDtls(role, theirs.fingerprints);
 }
 
 /** @returns false when the line is no candidate */

@@ -104,10 +104,13 @@ function checkGroups(session: SessionDescription): void {
 
 /** RFC 8830 §2: a track of a stream is in one section only. @throws OperationError */
 function checkStreams(session: SessionDescription): void {
-  const tracks = session.media.flatMap((section) =>
-    isRejected(section) ? [] : readAll(section, MSID).flatMap(({ stream, track }) => (track === undefined ? [] : `${stream} ${track}`)),
-  );
+  const tracks = session.media.flatMap((section) => (isRejected(section) ? [] : [...tracksOf(section)]));
   if (new Set(tracks).size < tracks.length) throw exception('OperationError', 'two sections have the same track (a=msid)');
+}
+
+/** A line that is there twice says no more than once. */
+function tracksOf(section: MediaSection): ReadonlySet<string> {
+  return new Set(readAll(section, MSID).flatMap(({ stream, track }) => (track === undefined ? [] : `${stream} ${track}`)));
 }
 
 /** RFC 3264 §8: sections stay where they are; one that was rejected may be used anew. */
