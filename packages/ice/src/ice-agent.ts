@@ -242,6 +242,12 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     return true;
   }
 
+  /** Asks at once whether the peer still consents, instead of within the next seconds (RFC 7675 §5.1 allows it at any time). */
+  checkConsent(now: Instant): void {
+    this.#session.checkConsent(now);
+    this.#update(now);
+  }
+
   /** The connection closes: checks of the peer get no answer any more, {@link send} and {@link receive} still work. */
   silence(): void {
     this.#incoming.closing = 'silent';

@@ -336,6 +336,12 @@ export class IceSession {
     this.#consent.reschedule(pair, now);
   }
 
+  /** The next check of the path in use is due now. */
+  checkConsent(now: Instant): void {
+    const path = this.path(now);
+    if (path !== undefined) path.nextConsentAt = now;
+  }
+
   /** Uses another pair at once, and tells the peer when that is ours to tell. */
   #moveTo(pair: CandidatePair, now: Instant): void {
     this.#select(pair, now);

@@ -91,7 +91,7 @@ for (const name of browsers)
       session.pc.close();
       await session.pc.closed;
       await until(
-        () => session.pc.openHandles(),
+        () => session.pc.openHandles({ lingering: true }),
         (handles) => handles.length === 0,
         6000,
       );

@@ -101,8 +101,12 @@ export class ConnectionDriver {
     if (this.#closing && !this.#isReported) this.#setReferenced(true);
   }
 
-  /** The sockets and timers that are open, by name: empty once the connection is over. */
-  openHandles(): string[] {
+  /**
+   * The sockets and timers that are open, by name: none once the report of {@link close} is there. What lingers for the last refusal holds no process;
+   * it counts when asked for.
+   */
+  openHandles({ lingering = false }: { readonly lingering?: boolean } = {}): string[] {
+    if (this.#isReported && !lingering) return [];
     const handles = [...this.#udpSockets.values()].map(({ address, port }) => `udp ${address}:${port}`);
     for (const { localAddress, localPort } of this.#streams.values()) handles.push(`tcp ${localAddress}:${localPort}`);
     if (this.#timer !== undefined) handles.push('timer');

@@ -4,6 +4,7 @@ export {
   type RTCOfferOptions,
   RTCPeerConnection,
 } from './rtc-peer-connection.ts';
+export { openConnections } from './open-connections.ts';
 export { setDefaultRuntime } from './connection-setup.ts';
 export type { ShutdownOptions } from './connection-close.ts';
 export type {

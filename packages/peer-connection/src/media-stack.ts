@@ -132,6 +132,12 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     return this.#rtcp.roundTripTime;
   }
 
+  /** The reason in the latest BYE, if that came at `start` or later and had one. */
+  goodbyeSince(start: Instant): string | undefined {
+    const { goodbye } = this.#rtcp;
+    return goodbye !== undefined && goodbye.at >= start ? goodbye.reason : undefined;
+  }
+
   /** A random SSRC that nothing on this transport uses or has used (RFC 7714 §8.4). */
   allocateSsrc(): number {
     for (;;) {

@@ -1,6 +1,8 @@
 /** One transport of a connection: the driver of its stack, its W3C objects, and the streams of the media stack that belong to senders and receivers. */
+import type { Fingerprint } from '@petrel/crypto';
 import type { DtlsRole } from '@petrel/dtls';
 import type { IceParameters, IceRole } from '@petrel/ice';
+import { type Instant, NEVER } from '@petrel/sans-io';
 import { ConnectionDriver } from './connection-driver.ts';
 import type { TransportState } from './connection-state.ts';
 import type { ReceiveStream } from './media/receive-stream.ts';
@@ -11,6 +13,7 @@ import { createRTCDtlsTransport, dtlsTransportSlots, type RTCDtlsTransport } fro
 import { createRTCIceTransport, iceTransportSlots, type RTCIceTransport } from './rtc-ice-transport.ts';
 import type { ReceiverSlots } from './rtc-rtp-receiver.ts';
 import type { SenderSlots } from './rtc-rtp-sender.ts';
+import { openConnections } from './open-connections.ts';
 import type { CloseOptions, CloseReport } from './shutdown-sequencer.ts';
 import type { StackEvent } from './transport-stack.ts';
 
@@ -29,10 +32,13 @@ export class PeerTransport {
   /** Who begins DTLS, once that is negotiated. */
   dtlsRole: DtlsRole | undefined;
   isClosed = false;
+  /** When either side last began with other ICE credentials, or the peer with another certificate. */
+  identityChangedAt: Instant = -NEVER;
   readonly #connection: PeerConnectionSlots;
   #next: IceParameters | undefined;
   #isGathering = false;
   #remote: IceParameters | undefined;
+  #fingerprints: readonly Fingerprint[] | undefined;
 
   /** The connection has its certificate. */
   constructor(connection: PeerConnectionSlots, mid: string, role: IceRole, onEvent: (transport: PeerTransport, event: StackEvent) => void) {
@@ -79,6 +85,7 @@ export class PeerTransport {
     if (this.#next?.usernameFragment === usernameFragment) {
       const parameters = this.#next;
       this.#next = undefined;
+      this.#noteChange();
       const { iceServers, configuration } = this.#connection;
       this.driver.input((stack, now) => {
         stack.ice.setServers(iceServers, now);
@@ -92,12 +99,14 @@ export class PeerTransport {
     iceTransportSlots(this.ice).localParameters = { usernameFragment: fragment, password };
     if (this.#isGathering) return;
     this.#isGathering = true;
+    openConnections.add(this.#connection.object);
     this.driver.gather();
   }
 
   /** The peer's credentials, once both descriptions are there. New ones are a restart of the peer's. */
   applyRemote(parameters: IceParameters): void {
     if (this.#remote?.usernameFragment === parameters.usernameFragment && this.#remote.password === parameters.password) return;
+    if (this.#remote !== undefined) this.#noteChange();
     this.#remote = parameters;
     const { usernameFragment, password } = parameters;
     const slots = iceTransportSlots(this.ice);
@@ -112,6 +121,18 @@ export class PeerTransport {
     if (slots.role !== 'unknown') return;
     slots.role = role;
     this.driver.input((stack, now) => stack.ice.setRole(role, now));
+  }
+
+  /** DTLS may begin, or goes on with other fingerprints. */
+  startDtls(role: DtlsRole, fingerprints: readonly Fingerprint[]): void {
+    this.dtlsRole = role;
+    if (this.#fingerprints !== undefined && !sameFingerprints(this.#fingerprints, fingerprints)) this.#noteChange();
+    this.#fingerprints = fingerprints;
+    this.driver.input((stack, now) => stack.startDtls({ role, fingerprints }, now));
+  }
+
+  #noteChange(): void {
+    this.identityChangedAt = this.#connection.runtime.now();
   }
 
   get state(): TransportState {
@@ -143,4 +164,15 @@ export class PeerTransport {
     dtlsTransportSlots(this.dtls).state = 'closed';
     iceTransportSlots(this.ice).state = 'closed';
   }
+}
+
+export function sameFingerprints(some: readonly Fingerprint[], others: readonly Fingerprint[]): boolean {
+  return textOf(some) === textOf(others);
+}
+
+function textOf(fingerprints: readonly Fingerprint[]): string {
+  return fingerprints
+    .map(({ algorithm, value }) => `${algorithm} ${value}`)
+    .toSorted()
+    .join();
 }

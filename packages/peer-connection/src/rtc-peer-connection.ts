@@ -1,6 +1,6 @@
 /** RTCPeerConnection (W3C WebRTC §4.4, §5.1, §6.1): arguments are converted here, the algorithms are in jsep/ and beside this file. */
 import { type Configuration, type RTCConfiguration, toRTCConfiguration } from './configuration.ts';
-import { awaitClose, closeConnection, shutDown, type ShutdownOptions } from './connection-close.ts';
+import { awaitClose, closeConnection, shutDown, type ShutdownOptions, toCloseOptions, toShutdownOptions } from './connection-close.ts';
 import type { RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionState, RTCSignalingState } from './connection-state.ts';
 import { createSlots, generateFor, replaceIceCredentials, setConfiguration } from './connection-setup.ts';
 import { checkChannelInit } from './data-channel-registry.ts';
@@ -332,13 +332,13 @@ export class RTCPeerConnection extends EventTarget {
 
   /** Ends the connection; the goodbye to the peer goes on in the background, see {@link closed}. The options are not in the W3C's API. */
   close(...[options]: [options?: CloseOptions]): void {
-    void closeConnection(this.#slots, options ?? {});
+    closeConnection(this.#slots, toCloseOptions(options, 'RTCPeerConnection.close'));
   }
 
-  /** Not in the W3C's API: sends what is buffered, closes, and resolves with {@link closed}. */
+  /** Not in the W3C's API: waits until the channels' data is acknowledged, closes, and resolves with {@link closed}. */
   shutdown(...[options]: [options?: ShutdownOptions]): Promise<CloseReport> {
     return webidl.promised(() => {
-      void shutDown(this.#slots, options ?? {});
+      void shutDown(this.#slots, toShutdownOptions(options, 'RTCPeerConnection.shutdown'));
       return this.closed;
     });
   }
@@ -354,9 +354,12 @@ export class RTCPeerConnection extends EventTarget {
     return this.#gatheringComplete;
   }
 
-  /** Not in the W3C's API: sockets and timers that are open, by name. */
-  openHandles(): string[] {
-    return [...new Set(this.#slots.allTransports)].flatMap((transport) => transport.driver.openHandles());
+  /**
+   * Not in the W3C's API: sockets and timers that the connection has open, by name; none once {@link closed} has resolved. For up to four seconds after
+   * that its sockets may wait for a last connectivity check, to refuse it; they keep no process alive, and are shown when `lingering` is true.
+   */
+  openHandles(...[options]: [options?: { readonly lingering?: boolean }]): string[] {
+    return [...new Set(this.#slots.allTransports)].flatMap((transport) => transport.driver.openHandles(options));
   }
 
   /** Not in the W3C's API: a listener that is told of every packet, in the clear. */

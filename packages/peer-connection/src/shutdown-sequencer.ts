@@ -46,8 +46,9 @@ export interface CloseReport {
   readonly by: 'local' | 'remote' | 'lost';
   /** Ours for `local`, the peer's for `remote`. */
   readonly reason: string;
-  /** The peer's answer; `quiet`: none, but it has stopped sending; `nothing`: neither, or there was nobody to ask. */
+  /** The peer's answer; `quiet`: none, but it has sent nothing for 500 ms; `nothing`: neither, or there was nobody to ask. */
   readonly heard: 'close_notify' | 'fatal-alert' | 'quiet' | 'nothing';
+  /** It grows by the 403 that a later check of the peer's is answered with. */
   readonly sent: readonly SentMessage[];
   readonly flights: number;
   /** From the call of `close` to what was heard. */
@@ -75,7 +76,7 @@ export type ShutdownEvent =
 const MIN_STEP = 50;
 /**
  * When the flight is repeated, in steps after the first one. Eleven flights in the first second reach an idle peer through 50 % loss in all but
- * one of 2,000 cases; doubling gaps would make only five.
+ * one of 2,000 cases; doubling gaps would make only five (docs/closing.md).
  */
 const REPETITIONS = [1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 30] as const;
 /** Datagrams that should not have come provoke at most one flight in this many milliseconds, and this many flights in all. */
@@ -103,6 +104,10 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   #repetition = 0;
   #lastFlightAt: Instant = 0;
   #lastHeardAt: Instant;
+  /** Answers to a peer that closed at the same time, and has not heard us. */
+  #answers = 0;
+  /** A 403 that is about to leave. */
+  #refusal: { bytes: number } | undefined;
 
   /** Sends the first flight: poll it at once. From here on the stack gets its inputs from here only. */
   constructor(stack: TransportStack, options: CloseOptions, now: Instant) {
@@ -142,11 +147,11 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   }
 
   #onPeerActive(payload: Uint8Array | undefined, now: Instant): void {
-    if (this.#state === 'heard') return;
     if (payload !== undefined) {
       this.#lastHeardAt = now;
       this.#stack.receiveWhileClosing(payload, now);
     }
+    if (this.#state === 'heard') return this.#answerUnheardPeer(now);
     const answer = this.#answer();
     if (answer !== undefined) this.#conclude(answer, 'local', this.#reason, now);
     else if (this.#state === 'repeating' && now - this.#lastFlightAt >= FLIGHT_INTERVAL) this.#repeat(now);
@@ -167,7 +172,11 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   }
 
   pollTransmit(now: Instant): IceTransmit | undefined {
-    return this.#stack.pollDatagram(now);
+    const transmit = this.#stack.pollDatagram(now);
+    if (transmit === undefined || this.#refusal === undefined) return transmit;
+    this.#refusal.bytes = transmit.data.length;
+    this.#refusal = undefined;
+    return transmit;
   }
 
   pollEvent(): ShutdownEvent | undefined {
@@ -179,12 +188,17 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   #begin(now: Instant): void {
     const { dtls, ice, closedByPeer } = this.#stack;
     this.#timers.start('linger', now + this.#linger);
-    if (closedByPeer !== undefined) this.#conclude('close_notify', 'remote', closedByPeer.reason, now);
+    if (closedByPeer !== undefined) this.#onClosedAlready(closedByPeer.reason, now);
     else if (ice.state === 'failed' || dtls?.state === 'failed') this.#leave('lost', now);
-    else if (ice.selectedPair === undefined || dtls === undefined || dtls.state === 'new' || dtls.state === 'closed')
-      this.#leave('local', now);
-    else if (dtls.state === 'connecting') this.#cancel(now);
-    else this.#sayGoodbye(now);
+    else if (dtls?.state === 'connecting') this.#cancel(now);
+    else if (dtls?.state === 'connected') this.#sayGoodbye(now);
+    else this.#leave('local', now);
+  }
+
+  /** The stack has answered; it may have refused a check, too. */
+  #onClosedAlready(reason: string, now: Instant): void {
+    this.#conclude('close_notify', 'remote', reason, now);
+    if (this.#stack.ice.refusals > 0) this.#release(now);
   }
 
   /** Nobody to tell. */
@@ -196,7 +210,7 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   #sayGoodbye(now: Instant): void {
     this.#state = 'repeating';
     this.#repeat(now);
-    if (this.#linger > 0) this.#scheduleRepetition(now);
+    if (this.#linger > 0 && this.#sent.length > 0) this.#scheduleRepetition(now);
     else this.#leave('local', now);
   }
 
@@ -205,9 +219,10 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   /** One flight; each layer is drained to the socket before the next one speaks. */
   #repeat(now: Instant): void {
     if (this.#flights >= MAX_FLIGHTS) return;
-    this.#flights += 1;
     this.#lastFlightAt = now;
+    const before = this.#sent.length;
     for (const message of this.#sequence) this.#say(message, now);
+    if (this.#sent.length > before) this.#flights += 1;
   }
 
   #say(message: CloseMessage, now: Instant): void {
@@ -238,9 +253,10 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   /** During the handshake: user_canceled and close_notify in the epoch in force (RFC 5246 §7.2.2), and no lingering. */
   #cancel(now: Instant): void {
     this.#state = 'cancelling';
-    this.#flights += 1;
     this.#record('user_canceled', 'dtls', now, () => this.#stack.dtls!.close());
-    if (this.#flights < CANCEL_FLIGHTS && this.#linger > 0) this.#timers.start('repeat', now + FLIGHT_INTERVAL);
+    const isSent = this.#sent.length > this.#flights;
+    this.#flights = this.#sent.length;
+    if (isSent && this.#flights < CANCEL_FLIGHTS && this.#linger > 0) this.#timers.start('repeat', now + FLIGHT_INTERVAL);
     else this.#leave('local', now);
   }
 
@@ -258,12 +274,26 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   #answer(): CloseReport['heard'] | undefined {
     const { dtls } = this.#stack;
     if (!dtls?.closedByPeer) return undefined;
-    return dtls.state === 'failed' ? 'fatal-alert' : 'close_notify';
+    return dtls.closingAlert === 'close_notify' ? 'close_notify' : 'fatal-alert';
+  }
+
+  /**
+   * A peer that closed when we did takes our alert for its answer, and we its. When it says so more often than we have asked, ours has not arrived.
+   */
+  #answerUnheardPeer(now: Instant): void {
+    const { dtls, closedByPeer } = this.#stack;
+    if (closedByPeer !== undefined || dtls === undefined) return; // the stack answers who was first
+    if (dtls.closeNotifiesReceived <= this.#flights + this.#answers || this.#answers >= MAX_FLIGHTS) return;
+    if (now - this.#lastFlightAt < FLIGHT_INTERVAL) return;
+    this.#answers += 1;
+    this.#lastFlightAt = now;
+    this.#record('close_notify', 'dtls', now, () => dtls.close());
   }
 
   #onRepeatTimer(now: Instant): void {
     if (this.#state === 'cancelling') return this.#cancel(now);
     if (this.#state !== 'repeating') return;
+    if (now - this.#lastFlightAt < FLIGHT_INTERVAL) return this.#timers.start('repeat', this.#lastFlightAt + FLIGHT_INTERVAL);
     this.#repeat(now);
     this.#repetition += 1;
     this.#scheduleRepetition(now);
@@ -272,7 +302,7 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   #scheduleRepetition(now: Instant): void {
     const steps = REPETITIONS[this.#repetition];
     if (steps === undefined) this.#timers.start('quiet', now + QUIET_PERIOD);
-    else this.#timers.start('repeat', this.#startedAt + steps * this.#step);
+    else this.#timers.start('repeat', Math.max(now, this.#startedAt + steps * this.#step));
   }
 
   /** A browser that answers no alert falls silent instead. */
@@ -284,8 +314,10 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   }
 
   #onLingerOver(now: Instant): void {
-    if (this.#state === 'heard') this.#release(now);
-    else this.#leave('local', now);
+    if (this.#state === 'heard') return this.#release(now);
+    const isQuiet = this.#state === 'repeating' && now - this.#lastHeardAt >= QUIET_PERIOD;
+    this.#report(isQuiet ? 'quiet' : 'nothing', 'local', this.#reason, now);
+    this.#release(now);
   }
 
   // Ending -------------------------------------------------------------------------------------------------------------
@@ -306,7 +338,9 @@ export class ShutdownSequencer implements Core<IceTransmit, ShutdownEvent> {
   }
 
   #onRefused(now: Instant): void {
-    this.#sent.push({ message: 'stun-403', layer: 'ice', count: 1, bytes: 0, at: now - this.#startedAt });
+    const entry = { message: 'stun-403' as const, layer: 'ice' as const, count: 1, bytes: 0, at: now - this.#startedAt };
+    this.#refusal = entry;
+    this.#sent.push(entry);
     this.#release(now);
   }
 

@@ -3,11 +3,11 @@ import type { IceEvent } from '@petrel/ice';
 import type { DtlsFailure, DtlsState } from '@petrel/dtls';
 import { deriveConnectionState, deriveGatheringState, deriveIceConnectionState, type TransportState } from './connection-state.ts';
 import { RemoteCloseEvent, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent } from './events.ts';
-import { midOf, transportAttributes, type Description } from './jsep/description.ts';
+import { type Description, midOf, transportAttributes } from './jsep/description.ts';
 import type { MediaEvent } from './media-stack.ts';
 import { mediaStreamTrackSlots, setTrackMuted } from './media-stream-track.ts';
 import { localDescription, type PeerConnectionSlots } from './peer-connection-slots.ts';
-import type { PeerTransport } from './peer-transport.ts';
+import { type PeerTransport, sameFingerprints } from './peer-transport.ts';
 import { dtlsTransportSlots, fireDtlsError } from './rtc-dtls-transport.ts';
 import { createRTCIceCandidate, RTCIceCandidate } from './rtc-ice-candidate.ts';
 import { createRTCIceCandidatePair, iceTransportSlots, type RTCIceGathererState } from './rtc-ice-transport.ts';
@@ -28,7 +28,7 @@ export function handleStackEvent(connection: PeerConnectionSlots, transport: Pee
     case 'media':
       return handleMediaEvent(transport, event.event);
     case 'remote-close':
-      return handleRemoteClose(connection, event.reason);
+      return handleRemoteClose(connection, transport, event.reason);
   }
 }
 
@@ -243,7 +243,31 @@ function handleMediaEvent(transport: PeerTransport, event: MediaEvent): void {
 
 // The other side closes ------------------------------------------------------------------------------------------------
 
-function handleRemoteClose(connection: PeerConnectionSlots, reason: string): void {
+/** Chromium says close_notify to a DTLS association that an ICE restart with another fingerprint replaces: that is no goodbye. */
+const REPLACEMENT_PERIOD = 5000;
+
+function handleRemoteClose(connection: PeerConnectionSlots, transport: PeerTransport, reason: string): void {
+  const isReplacement = isBeingReplaced(connection, transport);
+  if (!isReplacement) transport.driver.input(({ ice }) => ice.refuseChecks()); // RFC 7675 §5.2
   connection.object.dispatchEvent(new RemoteCloseEvent('remoteclose', { reason }));
-  if (connection.configuration.autoClose === true) connection.object.close();
+  if (connection.configuration.autoClose === true && !isReplacement) connection.object.close();
+}
+
+/** Whether other ICE credentials or fingerprints are being negotiated, or were a moment ago. */
+function isBeingReplaced(connection: PeerConnectionSlots, transport: PeerTransport): boolean {
+  if (connection.runtime.now() - transport.identityChangedAt <= REPLACEMENT_PERIOD) return true;
+  const { pendingLocalDescription, currentLocalDescription, pendingRemoteDescription, currentRemoteDescription } = connection;
+  return (
+    changesIdentity(transport.mid, pendingLocalDescription, currentLocalDescription) ||
+    changesIdentity(transport.mid, pendingRemoteDescription, currentRemoteDescription)
+  );
+}
+
+function changesIdentity(mid: string, pending: Description | null, current: Description | null): boolean {
+  const [before, after] = [current, pending].map((description) => {
+    const section = description?.section(mid);
+    return section && transportAttributes(description!.session, section);
+  });
+  if (before === undefined || after === undefined) return false;
+  return before.usernameFragment !== after.usernameFragment || !sameFingerprints(before.fingerprints, after.fingerprints);
 }

@@ -14,11 +14,11 @@
  *                  sockets (connection-driver.ts)
  * ```
  */
-import type { Certificate, CryptoProvider, Fingerprint } from '@petrel/crypto';
+import { type Certificate, type CryptoProvider, type Fingerprint, matchesFingerprint } from '@petrel/crypto';
 import { type DataChannelEvent, DataChannels } from '@petrel/data-channel';
 import { DtlsConnection, type DtlsFailure, type DtlsRole, type DtlsState } from '@petrel/dtls';
 import { IceAgent, type IceAgentOptions, type IceEvent, type IceTransmit } from '@petrel/ice';
-import { type Core, Discards, type Instant, Queue } from '@petrel/sans-io';
+import { type Core, Discards, type Instant, NEVER, Queue } from '@petrel/sans-io';
 import { SctpAssociation, type SctpEvent } from '@petrel/sctp';
 import {
   EXPORTER_LABEL,
@@ -91,6 +91,10 @@ const DEFAULT_SRTP_PROFILES: readonly ProtectionProfileName[] = ['AEAD_AES_128_G
 /** A peer that goes on sending after its close_notify is told again, this often and for this long. */
 const ANSWER_INTERVAL = 50;
 const ANSWER_PERIOD = 2000;
+/** How long an ABORT waits for the alert that should follow, before consent is checked. */
+const ABORT_PATIENCE = 1000;
+/** The reason in a BYE counts for a close that follows so soon. */
+const GOODBYE_LIFETIME = 4000;
 
 export class TransportStack implements Core<IceTransmit, StackEvent> {
   readonly ice: IceAgent;
@@ -116,6 +120,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   #keys: SrtpKeys | undefined;
   #remoteReason = '';
   #remoteCloseAt: Instant | undefined;
+  #abortDoubtAt: Instant = NEVER;
   #answeredAt: Instant = 0;
 
   constructor(configuration: TransportConfiguration) {
@@ -145,9 +150,10 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     return this.#keys && protectionProfileById(this.#dtls!.srtpProfile!)?.name;
   }
 
-  /** The server listens at once, the client begins as soon as there is a path (RFC 8842 §5). Again with new fingerprints: only these change. */
+  /** The server listens at once, the client begins as soon as there is a path (RFC 8842 §5). Again, with fingerprints of another certificate: with another peer. */
   startDtls(parameters: DtlsParameters, now: Instant): void {
     this.#dtlsParameters = parameters;
+    if (this.#isAnotherPeer(parameters.fingerprints)) this.#leavePeer();
     this.#dtls?.setRemoteFingerprints(parameters.fingerprints);
     this.#beginDtls(now);
     this.#drain(now);
@@ -187,12 +193,13 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     this.#dtls?.handleTimeout(now);
     this.#sctp?.handleTimeout(now);
     this.media.handleTimeout(now);
+    if (this.#abortDoubtAt <= now) this.#doubtPeer(now);
     this.#drain(now);
   }
 
   nextTimeout(): Instant {
     const lower = Math.min(this.ice.nextTimeout(), this.media.nextTimeout());
-    return Math.min(lower, this.#dtls?.nextTimeout() ?? Infinity, this.#sctp?.nextTimeout() ?? Infinity);
+    return Math.min(lower, this.#abortDoubtAt, this.#dtls?.nextTimeout() ?? Infinity, this.#sctp?.nextTimeout() ?? Infinity);
   }
 
   /** Datagrams out, pulled through the layers from the top: SCTP into DTLS, RTP into SRTP, both into ICE. */
@@ -267,9 +274,14 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     this.counters.bytesSent += datagram.length;
   }
 
-  /** An authenticated datagram of the peer's during the close, when only DTLS still listens. */
+  /** A datagram of the peer's during the close, when only DTLS still listens: for alerts. A peer that closed before gets its answer again. */
   receiveWhileClosing(payload: Uint8Array, now: Instant): void {
-    if (classify(payload) === 'dtls' && this.#dtls) this.#readDtls(this.#dtls, payload, now);
+    if (classify(payload) !== 'dtls' || this.#dtls === undefined) return;
+    this.#readDtls(this.#dtls, payload, now);
+    while (this.#dtls.pollEvent() !== undefined); // data and all: nobody wants it any more
+    if (this.#remoteCloseAt === undefined) return;
+    this.#answerCloseAgain(now);
+    this.flushDtls(now);
   }
 
   // Up: from ICE to the application ------------------------------------------------------------------------------------
@@ -353,6 +365,20 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     this.#setDtlsState('connecting');
   }
 
+  #isAnotherPeer(fingerprints: readonly Fingerprint[]): boolean {
+    if (this.#dtlsState !== 'connected') return false;
+    return !matchesFingerprint(this.#configuration.crypto, this.#dtls!.peerCertificates[0]!, fingerprints);
+  }
+
+  /**
+   * A new DTLS association replaces the one in use (RFC 8842 §4), with new SRTP keys. The SCTP association is not affected (RFC 8841 §10.4.2): a
+   * peer that does not know it begins it again, and then its channels close.
+   */
+  #leavePeer(): void {
+    this.#dtls = undefined;
+    this.#keys = undefined;
+  }
+
   #setDtlsState(state: DtlsState, failure?: DtlsFailure): void {
     this.#dtlsState = state;
     this.#events.push(failure === undefined ? { layer: 'dtls', state } : { layer: 'dtls', state, failure });
@@ -372,6 +398,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
           this.#onRemoteClose(now);
           break;
         case 'failed':
+          this.#abortDoubtAt = NEVER;
           this.#setDtlsState('failed', event.failure);
           this.#endSctp();
           break;
@@ -428,6 +455,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
         break;
       case 'aborted':
         this.#remoteReason ||= event.reason;
+        this.#abortDoubtAt = now + ABORT_PATIENCE;
         this.#events.push({ layer: 'sctp', state: 'closed' });
         break;
       case 'closed':
@@ -443,11 +471,18 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   /** The peer's close_notify: everything above DTLS is over, and one close_notify of our own answers it (RFC 5246 §7.2.1). */
   #onRemoteClose(now: Instant): void {
     this.#remoteCloseAt = now;
+    this.#abortDoubtAt = NEVER;
+    this.#remoteReason ||= this.media.goodbyeSince(now - GOODBYE_LIFETIME) ?? '';
     this.#setDtlsState('closed');
     this.#endSctp();
     this.#answerClose(now);
-    this.ice.refuseChecks(); // RFC 7675 §5.2
     this.#events.push({ layer: 'remote-close', reason: this.#remoteReason });
+  }
+
+  /** The peer has aborted the association, and nothing followed: either its alert was lost, or it is gone. Its consent will tell. */
+  #doubtPeer(now: Instant): void {
+    this.#abortDoubtAt = NEVER;
+    if (this.#dtls?.state === 'connected') this.ice.checkConsent(now);
   }
 
   #answerCloseAgain(now: Instant): void {

@@ -12,6 +12,7 @@ import { importCertificate as importWith, type RTCCertificate, setDefaultRuntime
 setDefaultRuntime(() => new NodeRuntime());
 
 export { NodeRuntime } from '@petrel/node-runtime';
+export { goodbyeOnExit, type GoodbyeOptions } from './goodbye-on-exit.ts';
 export {
   type EncodedFrame,
   type FrameLayer,

@@ -43,6 +43,8 @@ export class RtcpReceiver {
   readonly #options: RtcpReceiverOptions;
   /** Milliseconds. */
   roundTripTime: number | undefined;
+  /** The latest BYE with a reason. */
+  goodbye: { readonly reason: string; readonly at: Instant } | undefined;
   readonly #referenceTimes = new Map<number, ReferenceTime>();
 
   constructor(options: RtcpReceiverOptions) {
@@ -121,7 +123,8 @@ export class RtcpReceiver {
   }
 
   /** Ends the sources that are known; a stream without any is muted. It never ends more than that. */
-  #receiveGoodbye({ ssrcs }: Goodbye, now: Instant): void {
+  #receiveGoodbye({ ssrcs, reason }: Goodbye, now: Instant): void {
+    if (reason) this.goodbye = { reason, at: now };
     for (const ssrc of ssrcs) {
       const source = this.#options.router.sources.get(ssrc);
       if (source === undefined || source.endedAt !== undefined) continue;
