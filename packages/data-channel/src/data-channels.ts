@@ -247,7 +247,8 @@ export class DataChannels {
           ...(event.code === undefined ? {} : { sctpCauseCode: event.code }),
         });
       case 'restarted':
-        return this.endAll({ message: 'the peer began the association again' });
+        // The peer has forgotten the channels, or is another one; the association goes on with new ones.
+        return this.#closeAll({ message: 'the peer began the association again' });
       default:
         return;
     }
@@ -261,6 +262,10 @@ export class DataChannels {
   endAll(error?: ChannelError): void {
     this.#ended = true;
     this.#association = undefined;
+    this.#closeAll(error);
+  }
+
+  #closeAll(error: ChannelError | undefined): void {
     for (const channel of this.#byHandle.values()) {
       channel.error = error;
       this.#finish(channel);
