@@ -371,20 +371,6 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   }
 
   /**
-   * A new DTLS association replaces the one in use (RFC 8842 §4), with new SRTP keys. The SCTP association is not affected (RFC 8841 §10.4.2): a
-   * peer that does not know it begins it again, and then its channels close.
-   */
-  #leavePeer(): void {
-    this.#dtls = undefined;
-    this.#keys = undefined;
-  }
-
-  #isAnotherPeer(fingerprints: readonly Fingerprint[]): boolean {
-    if (this.#dtlsState !== 'connected') return false;
-    return !matchesFingerprint(this.#configuration.crypto, this.#dtls!.peerCertificates[0]!, fingerprints);
-  }
-
-  /**
    * A new DTLS association replaces the one in use (RFC 8842 §4), with new SRTP keys. The SCTP association is not affected (RFC 8841 §10.5): a
    * peer that does not know it begins it again, and then its channels close.
    */
