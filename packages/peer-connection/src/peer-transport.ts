@@ -123,10 +123,12 @@ export class PeerTransport {
     this.driver.input((stack, now) => stack.ice.setRole(role, now));
   }
 
-  /** DTLS may begin, or goes on with other fingerprints. */
-  startDtls(role: DtlsRole, fingerprints: readonly Fingerprint[]): void {
-    this.dtlsRole = role;
-    if (this.#fingerprints !== undefined && !sameFingerprints(this.#fingerprints, fingerprints)) this.#noteChange();
+  /** DTLS may begin, or begins again because the peer's certificate is another one. The role stays for the life of the association (RFC 8842 §5). */
+  startDtls(negotiatedRole: DtlsRole, fingerprints: readonly Fingerprint[]): void {
+    const isSamePeer = this.#fingerprints !== undefined && sameFingerprints(this.#fingerprints, fingerprints);
+    if (this.#fingerprints !== undefined && !isSamePeer) this.#noteChange();
+    if (!isSamePeer) this.dtlsRole = negotiatedRole;
+    const role = this.dtlsRole ?? negotiatedRole;
     this.#fingerprints = fingerprints;
     this.driver.input((stack, now) => stack.startDtls({ role, fingerprints }, now));
   }

@@ -1,5 +1,5 @@
 /** From descriptions to transports: gathering, credentials, candidates, DTLS and SCTP (RFC 8829 §5.9 to §5.11, RFC 8842, RFC 8841). */
-import type { DtlsRole } from '@petrel/dtls';
+
 import { hasNamedAddress, parseCandidate } from '@petrel/ice';
 import { CANDIDATE, END_OF_CANDIDATES, has, type MediaSection, readAll, type SessionDescription } from '@petrel/sdp';
 import { localDescription, type PeerConnectionSlots, remoteDescription } from '../peer-connection-slots.ts';
@@ -100,12 +100,11 @@ function connectTransport(
   startDtls(transport, transportAttributes(local.session, ours).setup, theirs);
 }
 
-/** RFC 8842 §5: who answered `active` is the client. The role stays for the life of the association. */
+/** RFC 8842 §5: who answered `active` is the client. */
 function startDtls(transport: PeerTransport, ours: string | undefined, theirs: ReturnType<typeof transportAttributes>): void {
   const isClient =
     theirs.setup === 'passive' || (theirs.setup === 'actpass' && ours === 'active') || (theirs.setup === undefined && ours === 'active');
-  const role: DtlsRole = transport.dtlsRole ?? (isClient ? 'client' : 'server');
-  transport.startDtls(role, theirs.fingerprints);
+  transport.startDtls(isClient ? 'client' : 'server', theirs.fingerprints);
 }
 
 /** @returns false when the line is no candidate */
