@@ -1,5 +1,4 @@
 /** From descriptions to transports: gathering, credentials, candidates, DTLS and SCTP (RFC 8829 §5.9 to §5.11, RFC 8842, RFC 8841). */
-
 import { hasNamedAddress, parseCandidate } from '@petrel/ice';
 import { CANDIDATE, END_OF_CANDIDATES, has, type MediaSection, readAll, type SessionDescription } from '@petrel/sdp';
 import { localDescription, type PeerConnectionSlots, remoteDescription } from '../peer-connection-slots.ts';
