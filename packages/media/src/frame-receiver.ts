@@ -53,6 +53,8 @@ export class FrameReceiver {
   #now: Instant = 0;
   #keyFrameAllowedAt: Instant = Number.NEGATIVE_INFINITY;
   #framesReceived = 0;
+  /** Missing before frames that were held back. */
+  #lostBefore = 0;
 
   constructor(options: FrameReceiverOptions) {
     this.#options = options;
@@ -131,9 +133,14 @@ export class FrameReceiver {
   #frame(frame: ReceivedFrame, isVideo: boolean): void {
     const decodability: Decodability = isVideo ? this.#references.judge(frame) : 'decodable';
     if (decodability === 'waiting-for-key-frame') this.#requestKeyFrame();
-    if (decodability !== 'decodable' && this.#options.waitForKeyFrame !== false) return this.discards.count(decodability);
+    if (decodability !== 'decodable' && this.#options.waitForKeyFrame !== false) {
+      this.#lostBefore += frame.lostPackets;
+      return this.discards.count(decodability);
+    }
+    const lostPackets = this.#lostBefore + frame.lostPackets;
+    this.#lostBefore = 0;
     this.#framesReceived += 1;
-    this.#options.onframe(frame);
+    this.#options.onframe(lostPackets === frame.lostPackets ? frame : { ...frame, lostPackets });
   }
 
   #requestKeyFrame(): void {

@@ -62,18 +62,7 @@ export class JitterBuffer<Packet> {
   }
 
   insert(sequenceNumber: number, packet: Packet, now: Instant): void {
-    if (!this.#started) this.#startAt(sequenceNumber);
-    const ahead = compareSerial16(sequenceNumber, this.#next);
-    if (ahead < 0 || ahead >= MAX_DROPOUT) {
-      if (!this.#isRestart(sequenceNumber, ahead)) return;
-      this.#restartAt(sequenceNumber);
-    } else if (ahead >= CAPACITY) this.#giveUpUntil((sequenceNumber - CAPACITY + 1) & 0xffff);
-    this.#strays = 0;
-    const slot = sequenceNumber & (CAPACITY - 1);
-    if (this.#packets[slot] !== undefined) return this.discards.count('duplicate');
-    this.#packets[slot] = packet;
-    this.#arrivals[slot] = now;
-    this.#held += 1;
+    this.#place(sequenceNumber, packet, now);
     this.#deliverInOrder();
     this.handleTimeout(now);
   }
@@ -93,6 +82,21 @@ export class JitterBuffer<Packet> {
   flush(): void {
     while (this.#held > 0) this.#giveUpUntil(this.#firstHeld());
     this.#started = false;
+  }
+
+  #place(sequenceNumber: number, packet: Packet, now: Instant): void {
+    if (!this.#started) this.#startAt(sequenceNumber);
+    const ahead = compareSerial16(sequenceNumber, this.#next);
+    if (ahead < 0 || ahead >= MAX_DROPOUT) {
+      if (!this.#isRestart(sequenceNumber, ahead)) return;
+      this.#restartAt(sequenceNumber);
+    } else if (ahead >= CAPACITY) this.#giveUpUntil((sequenceNumber - CAPACITY + 1) & 0xffff);
+    this.#strays = 0;
+    const slot = sequenceNumber & (CAPACITY - 1);
+    if (this.#packets[slot] !== undefined) return this.discards.count('duplicate');
+    this.#packets[slot] = packet;
+    this.#arrivals[slot] = now;
+    this.#held += 1;
   }
 
   #startAt(sequenceNumber: number): void {

@@ -139,7 +139,7 @@ class Av1Reader implements PayloadReader {
   append(payload: Uint8Array, _frame: FramePieces, first: boolean, afterLoss: boolean): PayloadDiscard | undefined {
     const header = payload[0]!;
     const continues = (header & CONTINUES) !== 0;
-    if (continues !== this.#fragments.length > 0) return afterLoss ? 'incomplete-frame' : 'malformed';
+    if (continues !== this.#fragments.length > 0) return first && afterLoss ? 'incomplete-frame' : 'malformed';
     // "If N equals 1 then Z must equal 0" (§4.4), and a sequence begins with a temporal unit.
     if (header & NEW_SEQUENCE && (continues || !first)) return 'malformed';
     this.#length += payload.length;

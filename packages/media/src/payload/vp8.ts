@@ -137,7 +137,7 @@ class Vp8Reader implements PayloadReader {
     const descriptor = parseVp8Descriptor(payload);
     if (descriptor === undefined) return 'malformed';
     const starts = descriptor.startOfPartition && descriptor.partition === 0;
-    if (starts !== first) return afterLoss ? 'incomplete-frame' : 'malformed';
+    if (starts !== first) return first && afterLoss ? 'incomplete-frame' : 'malformed';
     const data = payload.subarray(descriptor.length);
     if (first) {
       this.#descriptor = descriptor;

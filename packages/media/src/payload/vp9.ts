@@ -220,7 +220,7 @@ class Vp9Reader implements PayloadReader {
   append(payload: Uint8Array, frame: FramePieces, first: boolean, afterLoss: boolean): PayloadDiscard | undefined {
     const descriptor = parseVp9Descriptor(payload);
     if (descriptor === undefined) return 'malformed';
-    if (descriptor.startOfFrame !== (this.#last?.endOfFrame ?? true)) return afterLoss ? 'incomplete-frame' : 'malformed';
+    if (descriptor.startOfFrame !== (this.#last?.endOfFrame ?? true)) return first && afterLoss ? 'incomplete-frame' : 'malformed';
     // A lower layer, which it depends on, may have been in the packets that are missing.
     if (first && afterLoss && descriptor.interLayerPredicted === true) return 'incomplete-frame';
     if (!first && descriptor.pictureId !== this.#first?.pictureId) return 'malformed';
