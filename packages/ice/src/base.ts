@@ -1,6 +1,7 @@
 /** Bases: the transport addresses that packets are really sent from (RFC 8445 §4). */
 import type { AddressFamily } from '@petrel/stun';
 import type { Candidate } from './candidate.ts';
+import type { LocalSocket } from './ice-types.ts';
 import { candidatePriority, tcpLocalPreference, typePreference } from './priority.ts';
 import type { RelayClient } from './relay-client.ts';
 
@@ -18,6 +19,8 @@ export interface Base {
   candidate: Candidate;
   /** Set for relays. */
   readonly relay?: RelayClient;
+  /** Of a socket that is not used for everything, see {@link LocalSocket.use}. */
+  readonly use?: LocalSocket['use'];
 }
 
 /** The PRIORITY of checks from this base: what a peer-reflexive candidate learned from them will have (RFC 8445 §7.1.1). */

@@ -61,8 +61,9 @@ export class Gatherer {
     const common = {
       crypto,
       transmit: (transmit: IceTransmit) => context.transmit(transmit),
-      mapped: (base: Base, address: TransportAddress, server: IceServer) =>
-        this.candidates.addReflexive(base, address, server, context.usernameFragment),
+      mapped: (base: Base, address: TransportAddress, server: IceServer) => {
+        if (base.use !== 'relays') this.candidates.addReflexive(base, address, server, context.usernameFragment);
+      },
       failed: (server: IceServer, address: TransportAddress, code: number, text: string) => this.#report(server, address, code, text),
     };
     this.#reflexive = new ReflexiveQueries(common);
@@ -110,9 +111,9 @@ export class Gatherer {
     const kind = socket.protocol === 'udp' ? 'udp' : 'tcp-passive';
     const base = this.#newBase({ kind, socket: id, address, port: socket.port, preference }, socket);
     this.#bySocket.set(id, base);
-    this.#addBase(base, now);
+    if (base.use !== 'relays') this.#addBase(base, now);
     if (kind !== 'udp') return;
-    if (this.#options.tcpActive === true) this.#addTcpActive(address, preference, now);
+    if (this.#options.tcpActive === true && base.use !== 'relays') this.#addTcpActive(address, preference, now);
     for (const server of this.#servers) this.#ask(server, base, now);
   }
 
@@ -257,6 +258,7 @@ export class Gatherer {
     const address = this.#addressesOf(server)?.find((candidate) => canReach(base, candidate));
     if (address === undefined) return;
     const target = { address, port: server.url.port };
+    if (base.use === (isTurn(server) ? 'direct' : 'relays')) return;
     if (isTurn(server)) this.#relays.allocateOverUdp(server, base, target, now);
     else if (this.#options.transportPolicy !== 'relay') this.#reflexive.ask(server, base, target, now);
   }
@@ -278,7 +280,18 @@ export class Gatherer {
     const { kind, address, port, preference } = fields;
     const candidate = this.candidates.host(kind, address, port, preference, socket, this.#context.usernameFragment);
     const id = ++this.#baseIds;
-    return { id, kind, socket: fields.socket, address, port, family: addressFamily(address), localPreference: preference, candidate };
+    const use = socket?.use && { use: socket.use };
+    return {
+      id,
+      kind,
+      socket: fields.socket,
+      address,
+      port,
+      family: addressFamily(address),
+      localPreference: preference,
+      candidate,
+      ...use,
+    };
   }
 
   /** One for each address, not for each socket (RFC 6544 §5.1). */

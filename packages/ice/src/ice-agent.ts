@@ -270,6 +270,14 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     return path.remote.candidate.port === port && path.remote.candidate.address === canonicalIpAddress(stripZone(address));
   }
 
+  /** Whether the peer has authenticated itself on a 5-tuple: for those who share one port among agents. */
+  isAuthenticated(socket: number, address: string, port: number): boolean {
+    const base = this.#gatherer.ofSocket(socket);
+    const canonical = canonicalIpAddress(stripZone(address));
+    if (base === undefined || canonical === undefined) return false;
+    return this.#sessions().some((session) => session.isAuthenticated(base, canonical, port));
+  }
+
   /** Stops everything. Releases of TURN allocations are queued as transmits, and repeated while `handleTimeout` is called. */
   close(now: Instant): void {
     if (this.#state === 'closed') return;

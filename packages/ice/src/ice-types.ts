@@ -71,6 +71,11 @@ export interface LocalSocket {
   /** The address (and port) that the peer sees instead: NAT 1:1, containers with forwarded ports. */
   readonly announcedAddress?: string;
   readonly announcedPort?: number;
+  /**
+   * What it is used for; everything unless given. `direct`: no allocations on TURN servers, which have one for each of a client's addresses: for
+   * sockets that are shared among agents. `relays`: nothing but these, for an agent whose other sockets are shared.
+   */
+  readonly use?: 'direct' | 'relays';
 }
 
 /** The driver's ids of sockets and accepted streams are below this; those of streams that the agent asks for start here. */

@@ -210,6 +210,12 @@ export class IceSession {
     return pair;
   }
 
+  /** Whether the peer has authenticated itself on a 5-tuple. */
+  isAuthenticated(base: Base, address: string, port: number): boolean {
+    if (this.list.find(base.id, address, port)?.authenticated === true) return true;
+    return this.#early.some(({ base: other, source }) => other === base && source.address === address && source.port === port);
+  }
+
   /** Where checks have come from while the peer's credentials are not known: its candidates, as far as they go. */
   get earlyCandidates(): Candidate[] {
     return this.#early.map(({ base, source, request }) => this.#peerReflexive(base, source, request.message.attributes.priority ?? 0));

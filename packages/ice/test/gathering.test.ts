@@ -101,6 +101,27 @@ describe('RFC 8445 §5.1.1: candidates', () => {
   });
 });
 
+describe('sockets that are shared among agents', () => {
+  test('RFC 8656 §3.1: a direct one has no allocation, one for relays has nothing else', async () => {
+    const peer = newPeer([stun, turnUdp]);
+    const addSocket = async (id: number, use: 'direct' | 'relays'): Promise<void> => {
+      const socket = await peer.runtime.bindUdp({ address: '10.0.0.1' }, (data, address, port) =>
+        peer.input((agent, now) => void agent.receive(id, data, address, port, now)),
+      );
+      peer.sockets.set(id, socket);
+      peer.input((agent, now) => agent.addSocket(id, { protocol: 'udp', address: '10.0.0.1', port: socket.port, use }, now));
+    };
+    await addSocket(1, 'direct');
+    await addSocket(2, 'relays');
+    peer.input((agent, now) => agent.endOfSockets(now));
+    expect(await network.runUntil(() => peer.agent.gatheringState === 'complete', 15_000)).toBe(true);
+    const candidates = peer.agent.stats.localCandidates;
+    expect(candidates.map(({ type }) => type).toSorted()).toEqual(['host', 'relay', 'srflx']);
+    const direct = candidates.find(({ type }) => type === 'host')!;
+    expect(candidates.find(({ type }) => type === 'srflx')!.relatedPort).toBe(direct.port);
+  });
+});
+
 describe('I15: servers that do not answer, and names that do not resolve', () => {
   test('gathering is complete after 10 s, with an error for each; the host candidates were there at once', async () => {
     const silent = iceServer('stun:203.0.113.77');

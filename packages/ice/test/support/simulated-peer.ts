@@ -18,7 +18,7 @@ export class SimulatedPeer {
   readonly events: IceEvent[] = [];
   readonly payloads: Uint8Array[] = [];
   readonly streams: Map<number, Stream> = new Map();
-  readonly #sockets = new Map<number, Socket>();
+  readonly sockets: Map<number, Socket> = new Map();
   #timer: { cancel(): void } | undefined;
   #accepted = 1000;
 
@@ -65,7 +65,7 @@ export class SimulatedPeer {
         const payload = this.input((agent, now) => agent.receive(id, data, remoteAddress, remotePort, now));
         if (payload !== undefined) this.payloads.push(payload);
       });
-      this.#sockets.set(id, socket);
+      this.sockets.set(id, socket);
       this.input((agent, now) => agent.addSocket(id, { protocol: 'udp', address, port: socket.port }, now));
       if (tcpPort !== undefined) await this.#listen(100 + index, address, tcpPort);
     }
@@ -95,7 +95,7 @@ export class SimulatedPeer {
     for (let transmit = agent.pollTransmit(runtime.now()); transmit; transmit = agent.pollTransmit(runtime.now())) {
       const { socket, data, address, port } = transmit;
       if (socket >= FIRST_STREAM_ID || this.streams.has(socket)) this.streams.get(socket)?.write(data);
-      else this.#sockets.get(socket)?.send(data, address, port);
+      else this.sockets.get(socket)?.send(data, address, port);
     }
     for (let event = agent.pollEvent(); event; event = agent.pollEvent()) {
       this.events.push(event);
