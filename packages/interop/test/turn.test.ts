@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { generateCertificate } from '@petrel/crypto';
-import { type ConnectOptions, NodeRuntime } from '@petrel/node-runtime';
-import { RTCPeerConnection, type StreamHandler, type StreamSocket, type TimerHandle, type UdpSocket } from '@petrel/peer-connection';
+import { NodeRuntime } from '@petrel/node-runtime';
+import { RTCPeerConnection, type TimerHandle, type UdpSocket } from '@petrel/peer-connection';
 import { TurnClient, type TurnClientOptions, type TurnEvent } from '@petrel/turn';
 import { Coturn, COTURN_CREDENTIALS } from '../src/coturn.ts';
 import { describeWith } from './describe-with.ts';
@@ -103,21 +103,6 @@ class Relay {
   }
 }
 
-/** Trusts one certificate authority more than Node does. */
-class TrustingRuntime extends NodeRuntime {
-  readonly #authority: string;
-
-  constructor(authority: string) {
-    super();
-    this.#authority = authority;
-  }
-
-  override connectStream(options: ConnectOptions, handler: StreamHandler): Promise<StreamSocket> {
-    const { tls } = options;
-    return super.connectStream(tls ? { ...options, tls: { ...tls, certificateAuthorities: [this.#authority] } } : options, handler);
-  }
-}
-
 describeWith('coturn', 'coturn', (turnserver) => {
   let coturn: Coturn;
   const servers: Coturn[] = [];
@@ -165,8 +150,12 @@ describeWith('coturn', 'coturn', (turnserver) => {
       const server = await start({ address: own?.address ?? LOOPBACK });
       const [scheme, port] = transport === 'tls' ? ['turns', server.tlsPort] : ['turn', server.port];
       const urls = `${scheme}:${server.address}:${port}?transport=${transport === 'udp' ? 'udp' : 'tcp'}`;
-      const configuration = { iceServers: [{ urls, ...COTURN_CREDENTIALS }], iceTransportPolicy: 'relay' as const };
-      const runtimes = [new TrustingRuntime(server.certificate), new TrustingRuntime(server.certificate)] as const;
+      const configuration = {
+        iceServers: [{ urls, ...COTURN_CREDENTIALS }],
+        iceTransportPolicy: 'relay' as const,
+        certificateAuthorities: [server.certificate],
+      };
+      const runtimes = [new NodeRuntime(), new NodeRuntime()] as const;
       const [a, b] = [new RTCPeerConnection(configuration, runtimes[0]), new RTCPeerConnection(configuration, runtimes[1])];
       b.ondatachannel = ({ channel }) => {
         channel.onmessage = ({ data }) => channel.send(data);

@@ -7,6 +7,7 @@ import type {
   DatagramHandler,
   Runtime,
   StreamHandler,
+  StreamOptions,
   StreamSocket,
   TcpListener,
   TcpListenOptions,
@@ -18,7 +19,7 @@ import type { Instant } from '@petrel/sans-io';
 import { isMulticastName, MdnsResolver } from './mdns-resolver.ts';
 import { networkInterfaces, type NodeNetworkInterface } from './network-interfaces.ts';
 import { OpenHandles } from './open-handles.ts';
-import { type ConnectOptions, connectStream } from './stream-socket.ts';
+import { connectStream } from './stream-socket.ts';
 import { listenTcp } from './tcp-listener.ts';
 import { setTimer } from './timers.ts';
 import { bindUdpSocket } from './udp-socket.ts';
@@ -63,7 +64,7 @@ export class NodeRuntime implements Runtime {
   }
 
   /** Rejects with ETIMEDOUT after 15 seconds, and with ABORT_ERR when the options' `signal` says so. */
-  connectStream(options: ConnectOptions, handler: StreamHandler): Promise<StreamSocket> {
+  connectStream(options: StreamOptions, handler: StreamHandler): Promise<StreamSocket> {
     return connectStream(options, handler, this.#handles);
   }
 

@@ -9,16 +9,11 @@ const CONNECT_TIMEOUT = 15_000;
 /** Milliseconds that a closed stream may take to hand over what is queued. */
 const LINGER = 2_000;
 
-export interface ConnectOptions extends StreamOptions {
-  /** Gives the attempt up. */
-  readonly signal?: AbortSignal;
-}
-
 /**
  * Connects. TLS: version 1.2 or later, and the certificate must be valid for `servername`, which may be an IP literal.
  * @throws (rejects) the operating system's or TLS's error, with its `code`; ETIMEDOUT; ABORT_ERR
  */
-export function connectStream(options: ConnectOptions, handler: StreamHandler, handles: OpenHandles): Promise<StreamSocket> {
+export function connectStream(options: StreamOptions, handler: StreamHandler, handles: OpenHandles): Promise<StreamSocket> {
   const { tls, signal } = options;
   const handle = handles.open(`${tls ? 'tls' : 'tcp'} to ${endpointName(options.address, options.port)}`);
   const socket = tls ? openTls(options, tls) : connectTcp(tcpOptions(options));

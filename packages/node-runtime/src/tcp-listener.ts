@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import type { StreamHandler, StreamSocket, TcpListener, TcpListenOptions } from '@petrel/peer-connection';
 import { endpointName, type OpenHandles } from './open-handles.ts';
+import { bindInRange } from './port-range.ts';
 import { NodeStreamSocket } from './stream-socket.ts';
 
 /**
@@ -12,7 +13,16 @@ export function listenTcp(
   onConnection: (socket: StreamSocket, attach: (handler: StreamHandler) => void) => void,
   handles: OpenHandles,
 ): Promise<TcpListener> {
-  const handle = handles.open(`tcp listener ${endpointName(options.address, options.port ?? 0)}`);
+  return bindInRange(options, (port) => listenAt(options.address, port, onConnection, handles));
+}
+
+function listenAt(
+  host: string,
+  port: number,
+  onConnection: (socket: StreamSocket, attach: (handler: StreamHandler) => void) => void,
+  handles: OpenHandles,
+): Promise<TcpListener> {
+  const handle = handles.open(`tcp listener ${endpointName(host, port)}`);
   const server = createServer((socket) => {
     const stream = new NodeStreamSocket(
       socket,
@@ -25,13 +35,13 @@ export function listenTcp(
       handle.close();
       reject(error);
     });
-    server.listen({ host: options.address, port: options.port ?? 0, ipv6Only: true, exclusive: true }, () => {
+    server.listen({ host, port, ipv6Only: true, exclusive: true }, () => {
       server.removeAllListeners('error').on('error', () => {}); // accepting one connection failed: EMFILE, ECONNABORTED
-      const { address, port } = server.address() as { address: string; port: number };
-      handle.rename(`tcp listener ${endpointName(address, port)}`);
+      const bound = server.address() as { address: string; port: number };
+      handle.rename(`tcp listener ${endpointName(bound.address, bound.port)}`);
       resolve({
-        address,
-        port,
+        address: bound.address,
+        port: bound.port,
         close: () => {
           handle.close();
           server.close();

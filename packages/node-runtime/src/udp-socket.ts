@@ -10,6 +10,7 @@ import { createSocket as createDatagramSocket, type Socket, type SocketOptions }
 import { isIPv6 } from 'node:net';
 import type { DatagramHandler, UdpOptions, UdpSocket } from '@petrel/peer-connection';
 import { endpointName, type OpenHandle, type OpenHandles } from './open-handles.ts';
+import { bindInRange } from './port-range.ts';
 
 /** Room for about 200 ms at 80 Mbit/s; the operating system may give less. In bytes. */
 const RECEIVE_BUFFER = 2 * 1024 * 1024;
@@ -25,16 +26,8 @@ export async function bindUdpSocket(
   handles: OpenHandles,
   createSocket: (options: SocketOptions) => Socket = createDatagramSocket,
 ): Promise<UdpSocket> {
-  const { address, portRange } = options;
-  if (options.port !== undefined || portRange === undefined) return await bindTo(options.port ?? 0);
-  for (let port = portRange.min; port < portRange.max; port++) {
-    try {
-      return await bindTo(port);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    }
-  }
-  return await bindTo(portRange.max);
+  const { address } = options;
+  return await bindInRange(options, bindTo);
 
   async function bindTo(port: number): Promise<UdpSocket> {
     const family = isIPv6(address) ? 6 : 4;

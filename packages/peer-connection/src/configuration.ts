@@ -2,6 +2,9 @@
 import type { IceServer } from '@petrel/ice';
 import { type IceServerUrl, parseIceServerUrl } from '@petrel/turn';
 import { exception } from './errors.ts';
+import { type AnnouncedAddress, requireLiteral } from './mux/mux-options.ts';
+import type { TcpMux } from './mux/tcp-mux.ts';
+import type { UdpMux } from './mux/udp-mux.ts';
 import type { RTCCertificate } from './rtc-certificate.ts';
 import type { NetworkInterface } from './runtime.ts';
 import * as webidl from './webidl.ts';
@@ -35,6 +38,19 @@ export interface RTCConfiguration {
   portRange?: { min: number; max: number };
   /** Not in the W3C's API: which network interfaces get host candidates. Default: all that are not internal, or else the internal ones. */
   interfaceFilter?: (networkInterface: NetworkInterface) => boolean;
+  /**
+   * Not in the W3C's API: the address (and port) that peers are told instead of a socket's own, behind a NAT 1:1 or in a container; see docs/deployment.md.
+   * A mux has this option for itself.
+   */
+  announcedAddress?: AnnouncedAddress;
+  /** Not in the W3C's API: UDP host candidates are those of this port, which connections share. */
+  udpMux?: UdpMux;
+  /** Not in the W3C's API: TCP host candidates (RFC 6544) on this port, which connections share. */
+  tcpMux?: TcpMux;
+  /** Not in the W3C's API: TCP host candidates (RFC 6544): to connect to the peer's, to listen for the peer, or both. Default: none, but a `tcpMux` listens. */
+  iceTcp?: 'active' | 'passive' | 'both';
+  /** Not in the W3C's API: PEM of the certificate authorities that `turns:` servers are checked with, in place of the system's. */
+  certificateAuthorities?: string[];
   /** Not in the W3C's API: bytes of the largest message that this side announces to accept (`a=max-message-size`). Default 262,144. */
   maxMessageSize?: number;
 }
@@ -68,6 +84,13 @@ const toPortRange = webidl.dictionary<{ min: number; max: number }>('portRange',
   min: { convert: webidl.unsignedShortInRange, required: true },
 });
 
+function toAnnouncedAddress(value: unknown, context: string): AnnouncedAddress {
+  if (typeof value === 'function') return value as AnnouncedAddress;
+  const address = webidl.domString(value, context);
+  requireLiteral(address);
+  return address;
+}
+
 export const toRTCConfiguration: webidl.Converter<Configuration> = webidl.dictionary<RTCConfiguration>('RTCConfiguration', {
   alwaysNegotiateDataChannels: { convert: webidl.boolean, fallback: () => false },
   bundlePolicy: {
@@ -83,6 +106,11 @@ export const toRTCConfiguration: webidl.Converter<Configuration> = webidl.dictio
   },
   rtcpMuxPolicy: { convert: webidl.enumeration<RTCRtcpMuxPolicy>('RTCRtcpMuxPolicy', ['require', 'negotiate']), fallback: () => 'require' },
   autoClose: { convert: webidl.boolean },
+  announcedAddress: { convert: toAnnouncedAddress },
+  certificateAuthorities: { convert: webidl.sequence(webidl.domString) },
+  iceTcp: { convert: webidl.enumeration<'active' | 'passive' | 'both'>('iceTcp', ['active', 'passive', 'both']) },
+  tcpMux: { convert: webidl.interfaceType<TcpMux>('TcpMux') },
+  udpMux: { convert: webidl.interfaceType<UdpMux>('UdpMux') },
   interfaceFilter: { convert: webidl.callback as webidl.Converter<(networkInterface: NetworkInterface) => boolean> },
   maxMessageSize: { convert: webidl.unsignedLongLongInRange },
   portRange: { convert: toPortRange },

@@ -4,17 +4,12 @@
  * Every input sends at once, but each event gets a task of its own (W3C: "queue a task"): no handler of the application runs inside a call of the
  * application, promises settle between two events, and the events of two connections in one process keep the order in which they came about.
  */
-import type { IceEvent, IceServer, IceTransmit } from '@petrel/ice';
+import type { IceServer } from '@petrel/ice';
 import { type Instant, NEVER } from '@petrel/sans-io';
-import type { NetworkInterface, Runtime, StreamSocket, TimerHandle, UdpSocket } from './runtime.ts';
+import type { Runtime, TimerHandle } from './runtime.ts';
 import { type CloseOptions, type CloseReport, ShutdownSequencer } from './shutdown-sequencer.ts';
+import { type GatheringOptions, TransportSockets } from './transport-sockets.ts';
 import { type StackEvent, type TransportConfiguration, TransportStack } from './transport-stack.ts';
-
-export interface GatheringOptions {
-  /** Which interfaces get host candidates; default: all that are not internal, or else the internal ones. */
-  readonly interfaceFilter?: (networkInterface: NetworkInterface) => boolean;
-  readonly portRange?: { readonly min: number; readonly max: number };
-}
 
 export interface DriverOptions {
   readonly runtime: Runtime;
@@ -24,17 +19,15 @@ export interface DriverOptions {
   readonly onEvent: (event: StackEvent) => void;
 }
 
-type OpenStreamEvent = Extract<IceEvent, { type: 'open-stream' }>;
+/** RTCPeerConnectionIceErrorEvent: not reached (RFC 8489 has no code for it). */
+const BIND_FAILURE = 701;
 
 export class ConnectionDriver {
   readonly stack: TransportStack;
   readonly #runtime: Runtime;
-  readonly #gathering: GatheringOptions;
-  readonly #servers: readonly IceServer[];
   readonly #onEvent: (event: StackEvent) => void;
-  readonly #udpSockets = new Map<number, UdpSocket>();
-  readonly #streams = new Map<number, StreamSocket>();
-  #nextSocket = 1;
+  readonly #sockets: TransportSockets;
+  #servers: readonly IceServer[];
   #timer: TimerHandle | undefined;
   #armedFor: Instant = NEVER;
   #flushScheduled = false;
@@ -46,10 +39,10 @@ export class ConnectionDriver {
 
   constructor({ runtime, configuration, gathering = {}, onEvent }: DriverOptions) {
     this.#runtime = runtime;
-    this.#gathering = gathering;
     this.#servers = configuration.ice.servers ?? [];
     this.#onEvent = onEvent;
     this.stack = new TransportStack(configuration);
+    this.#sockets = this.#newSockets(gathering);
   }
 
   /** An API call: changes the stack, sends what that queued before it returns, and delivers events later. */
@@ -75,8 +68,12 @@ export class ConnectionDriver {
     return result;
   }
 
-  /** Opens a socket on every interface that has none yet and looks up the servers, and tells the agent what it finds. Again after an ICE restart. */
-  gather(): void {
+  /**
+   * Opens a socket on every interface that has none yet and looks up the servers, and tells the agent what it finds. Again after an ICE restart.
+   * @param servers those that the agent was given, when they are others than at first
+   */
+  gather(servers: readonly IceServer[] = this.#servers): void {
+    this.#servers = servers;
     void this.#gather();
   }
 
@@ -88,7 +85,7 @@ export class ConnectionDriver {
     const closed = new Promise<CloseReport>((resolve) => (this.#closed = resolve));
     this.#sendAll();
     this.#closing = new ShutdownSequencer(this.stack, options, this.#runtime.now());
-    this.#setReferenced(this.#isAwaited);
+    this.#sockets.setReferenced(this.#isAwaited);
     this.#cancelTimer();
     this.#sendAll();
     this.#deliverClosingEvents();
@@ -98,7 +95,7 @@ export class ConnectionDriver {
   /** Somebody waits for the report of {@link close}: until it is there, the closing connection keeps the process alive. It does not otherwise. */
   awaitClose(): void {
     this.#isAwaited = true;
-    if (this.#closing && !this.#isReported) this.#setReferenced(true);
+    if (this.#closing && !this.#isReported) this.#sockets.setReferenced(true);
   }
 
   /**
@@ -107,8 +104,7 @@ export class ConnectionDriver {
    */
   openHandles({ lingering = false }: { readonly lingering?: boolean } = {}): string[] {
     if (this.#isReported && !lingering) return [];
-    const handles = [...this.#udpSockets.values()].map(({ address, port }) => `udp ${address}:${port}`);
-    for (const { localAddress, localPort } of this.#streams.values()) handles.push(`tcp ${localAddress}:${localPort}`);
+    const handles = this.#sockets.list();
     if (this.#timer !== undefined) handles.push('timer');
     return handles;
   }
@@ -117,34 +113,9 @@ export class ConnectionDriver {
 
   async #gather(): Promise<void> {
     for (const server of this.#servers) void this.#resolveServer(server);
-    await Promise.all(this.#interfaces().map((networkInterface) => this.#openSocket(networkInterface)));
+    await this.#sockets.open();
     if (this.#closing) return;
     this.#networkInput((now) => this.stack.ice.endOfSockets(now));
-  }
-
-  #interfaces(): readonly NetworkInterface[] {
-    const all = this.#runtime.networkInterfaces();
-    const { interfaceFilter = isReachable } = this.#gathering;
-    const chosen = all.filter(interfaceFilter);
-    const bound = new Set([...this.#udpSockets.values()].map(({ address }) => address));
-    return (chosen.length > 0 || this.#gathering.interfaceFilter ? chosen : all).filter(({ address }) => !bound.has(address));
-  }
-
-  async #openSocket({ address, name }: NetworkInterface): Promise<void> {
-    const id = this.#nextSocket++;
-    const { portRange } = this.#gathering;
-    try {
-      const socket = await this.#runtime.bindUdp({ address, ...(portRange && { portRange }) }, (data, remoteAddress, remotePort) =>
-        this.#onDatagram(id, data, remoteAddress, remotePort),
-      );
-      if (this.#closing) return socket.close();
-      this.#udpSockets.set(id, socket);
-      this.#networkInput((now) =>
-        this.stack.ice.addSocket(id, { protocol: 'udp', address, port: socket.port, networkInterface: name }, now),
-      );
-    } catch {
-      // An interface that went away, or without a free port: the others serve (RFC 8445 §5.1.1.1).
-    }
   }
 
   /** Host names of STUN and TURN servers; one that has no address tells the agent so. */
@@ -154,43 +125,39 @@ export class ConnectionDriver {
     if (!this.#closing) this.#networkInput((now) => this.stack.ice.resolveServer(host, found, now));
   }
 
-  // Streams: TURN over TCP and TLS, ICE-TCP ------------------------------------------------------------------------------
-
-  async #openStream({ id, protocol, address, port, localAddress, servername }: OpenStreamEvent): Promise<void> {
-    const { ice } = this.stack;
-    try {
-      const tls = protocol === 'tls' && { tls: { servername: servername ?? address } };
-      const stream = await this.#runtime.connectStream(
-        { address, port, ...(localAddress && { localAddress }), ...tls },
-        { onData: (data) => this.#onStreamData(id, data), onClose: () => this.#onStreamClosed(id) },
-      );
-      if (this.#closing) return stream.close();
-      this.#streams.set(id, stream);
-      this.#networkInput((now) => ice.streamOpened(id, stream.localAddress, stream.localPort, now));
-    } catch {
-      if (!this.#closing) this.#networkInput((now) => ice.streamClosed(id, now));
-    }
+  #newSockets(options: GatheringOptions): TransportSockets {
+    const isClosing = (): boolean => this.#closing !== undefined;
+    return new TransportSockets(options, {
+      runtime: this.#runtime,
+      ice: this.stack.ice,
+      get isClosing() {
+        return isClosing();
+      },
+      change: (change) => this.#networkInput(change),
+      onDatagram: (socket, data, address, port) => this.#onDatagram(socket, data, address, port),
+      onStreamData: (stream, data) => this.#onStreamData(stream, data),
+      onBindFailure: (address, error) => this.#onBindFailure(address, error),
+    });
   }
 
-  #onStreamData(id: number, data: Uint8Array): void {
-    (this.#closing ?? this.stack).receiveStream(id, data, this.#runtime.now());
-    this.#afterNetworkInput();
-  }
-
-  #onStreamClosed(id: number): void {
-    if (!this.#streams.delete(id) || this.#closing) return;
-    this.#networkInput((now) => this.stack.ice.streamClosed(id, now));
-  }
-
-  #closeStream(id: number): void {
-    this.#streams.get(id)?.close();
-    this.#streams.delete(id);
+  /** Not in the W3C's API, where sockets do not fail: reported like a server that cannot be used, without a URL. */
+  #onBindFailure(address: string, error: unknown): void {
+    const errorText = (error as Error).message;
+    this.#queueEvent({
+      layer: 'ice',
+      event: { type: 'candidate-error', address, port: undefined, url: '', errorCode: BIND_FAILURE, errorText },
+    });
   }
 
   // Input --------------------------------------------------------------------------------------------------------------
 
   #onDatagram(socket: number, data: Uint8Array, address: string, port: number): void {
     (this.#closing ?? this.stack).receive(socket, data, address, port, this.#runtime.now());
+    this.#afterNetworkInput();
+  }
+
+  #onStreamData(id: number, data: Uint8Array): void {
+    (this.#closing ?? this.stack).receiveStream(id, data, this.#runtime.now());
     this.#afterNetworkInput();
   }
 
@@ -210,14 +177,8 @@ export class ConnectionDriver {
   #sendAll(): void {
     const core = this.#closing ?? this.stack;
     const now = this.#runtime.now();
-    for (let transmit = core.pollTransmit(now); transmit; transmit = core.pollTransmit(now)) this.#send(transmit);
+    for (let transmit = core.pollTransmit(now); transmit; transmit = core.pollTransmit(now)) this.#sockets.send(transmit);
     this.#armTimer();
-  }
-
-  #send({ socket, data, address, port }: IceTransmit): void {
-    const udp = this.#udpSockets.get(socket);
-    if (udp !== undefined) udp.send(data, address, port);
-    else this.#streams.get(socket)?.write(data);
   }
 
   /** Moves the one timer only when a deadline got earlier; a later one is found when it fires. */
@@ -262,8 +223,8 @@ export class ConnectionDriver {
   /** What the agent asks of the driver ends here, the rest is the connection's. */
   #dispatch(event: StackEvent): void {
     if (event.layer !== 'ice') return this.#onEvent(event);
-    if (event.event.type === 'open-stream') void this.#openStream(event.event);
-    else if (event.event.type === 'close-stream') this.#closeStream(event.event.id);
+    if (event.event.type === 'open-stream') void this.#sockets.connect(event.event);
+    else if (event.event.type === 'close-stream') this.#sockets.closeStream(event.event.id);
     else this.#onEvent(event);
   }
 
@@ -272,14 +233,10 @@ export class ConnectionDriver {
       if (event.type === 'released') this.#release();
       else {
         this.#isReported = true;
-        this.#setReferenced(false);
+        this.#sockets.setReferenced(false);
         this.#closed!(event.report);
       }
     }
-  }
-
-  #setReferenced(referenced: boolean): void {
-    for (const socket of [...this.#udpSockets.values(), ...this.#streams.values()]) socket.setReferenced(referenced);
   }
 
   /** What the sequencer queued last has been handed to the sockets: they can go. */
@@ -287,13 +244,6 @@ export class ConnectionDriver {
     this.#sendAll();
     this.#released = true;
     this.#cancelTimer();
-    for (const socket of [...this.#udpSockets.values(), ...this.#streams.values()]) socket.close();
-    this.#udpSockets.clear();
-    this.#streams.clear();
+    this.#sockets.close();
   }
-}
-
-/** Link-local addresses would need a zone, which candidates do not have (RFC 8445 §5.1.1.1). */
-function isReachable({ internal, linkLocal = false }: NetworkInterface): boolean {
-  return !internal && !linkLocal;
 }

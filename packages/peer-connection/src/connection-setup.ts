@@ -1,6 +1,7 @@
 /** The constructor's algorithm and the configuration (W3C WebRTC §4.4.1.1, §4.4.1.6). */
 import { checkModification, type Configuration, parseIceServers } from './configuration.ts';
 import { DataChannelRegistry } from './data-channel-registry.ts';
+import { runtimeOrDefault } from './default-runtime.ts';
 import { exception } from './errors.ts';
 import { iceCredentials } from './jsep/description.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
@@ -10,21 +11,6 @@ import { type AlgorithmIdentifier, generateRTCCertificate, type RTCCertificate }
 import type { RTCPeerConnection } from './rtc-peer-connection.ts';
 import type { Runtime } from './runtime.ts';
 import type { CloseReport } from './shutdown-sequencer.ts';
-
-let defaultRuntime: (() => Runtime) | undefined;
-
-/** What connections use that are constructed without a runtime of their own: the umbrella gives Node's, and it is made when it is first needed. */
-export function setDefaultRuntime(create: () => Runtime): void {
-  let runtime: Runtime | undefined;
-  defaultRuntime = () => (runtime ??= create());
-}
-
-function runtimeOrDefault(runtime: Runtime | undefined): Runtime {
-  // Old code for browsers passes constraints as the second argument.
-  const found = typeof runtime?.queueTask === 'function' ? runtime : defaultRuntime?.();
-  if (found === undefined) throw new TypeError('RTCPeerConnection: there is no runtime; pass one, or import it from petrel');
-  return found;
-}
 
 /** `RTCPeerConnection.generateCertificate`. */
 export function generateFor(algorithm: AlgorithmIdentifier): Promise<RTCCertificate> {

@@ -5,7 +5,7 @@ export {
   RTCPeerConnection,
 } from './rtc-peer-connection.ts';
 export { openConnections } from './open-connections.ts';
-export { setDefaultRuntime } from './connection-setup.ts';
+export { setDefaultRuntime } from './default-runtime.ts';
 export type { ShutdownOptions } from './connection-close.ts';
 export type {
   RTCBundlePolicy,
@@ -43,6 +43,9 @@ export {
   type MediaTrackConstraints,
   type MediaTrackSettings,
 } from './media-stream-track.ts';
+export type { AnnouncedAddress, BoundSocket, MuxOptions, UnknownFragment } from './mux/mux-options.ts';
+export { TcpMux, type TcpMuxDiscard } from './mux/tcp-mux.ts';
+export { UdpMux, type UdpMuxDiscard } from './mux/udp-mux.ts';
 export {
   type AlgorithmIdentifier,
   importCertificate,

@@ -1,7 +1,8 @@
 /** One transport of a connection: the driver of its stack, its W3C objects, and the streams of the media stack that belong to senders and receivers. */
 import type { Fingerprint } from '@petrel/crypto';
 import type { DtlsRole } from '@petrel/dtls';
-import type { IceParameters, IceRole } from '@petrel/ice';
+import type { IceParameters, IceRole, IceServer } from '@petrel/ice';
+import type { Configuration } from './configuration.ts';
 import { type Instant, NEVER } from '@petrel/sans-io';
 import { ConnectionDriver } from './connection-driver.ts';
 import type { TransportState } from './connection-state.ts';
@@ -15,7 +16,8 @@ import type { ReceiverSlots } from './rtc-rtp-receiver.ts';
 import type { SenderSlots } from './rtc-rtp-sender.ts';
 import { openConnections } from './open-connections.ts';
 import type { CloseOptions, CloseReport } from './shutdown-sequencer.ts';
-import type { StackEvent } from './transport-stack.ts';
+import type { GatheringOptions } from './transport-sockets.ts';
+import type { StackEvent, TransportConfiguration } from './transport-stack.ts';
 
 let transportCount = 0;
 
@@ -45,16 +47,15 @@ export class PeerTransport {
     this.#connection = connection;
     this.mid = mid;
     const { runtime, configuration, iceServers } = connection;
-    const { portRange, interfaceFilter } = configuration;
     this.driver = new ConnectionDriver({
       runtime,
       configuration: {
         crypto: runtime.crypto,
         timeOrigin: runtime.timeOrigin,
         certificate: certificateSlots(connection.certificate!).certificate,
-        ice: { role, servers: iceServers, transportPolicy: configuration.iceTransportPolicy },
+        ice: iceOptions(configuration, iceServers, role),
       },
-      gathering: { ...(portRange && { portRange }), ...(interfaceFilter && { interfaceFilter }) },
+      gathering: gatheringOptions(configuration, iceServers),
       onEvent: (event) => onEvent(this, event),
     });
     this.driver.stack.tap = connection.tap;
@@ -100,7 +101,7 @@ export class PeerTransport {
     if (this.#isGathering) return;
     this.#isGathering = true;
     openConnections.add(this.#connection.object);
-    this.driver.gather();
+    this.driver.gather(this.#connection.iceServers);
   }
 
   /** The peer's credentials, once both descriptions are there. New ones are a restart of the peer's. */
@@ -177,4 +178,23 @@ function textOf(fingerprints: readonly Fingerprint[]): string {
     .map(({ algorithm, value }) => `${algorithm} ${value}`)
     .toSorted()
     .join();
+}
+
+function iceOptions(configuration: Configuration, servers: readonly IceServer[], role: IceRole): TransportConfiguration['ice'] {
+  const { iceTransportPolicy: transportPolicy, iceTcp } = configuration;
+  return { role, servers, transportPolicy, tcpActive: iceTcp === 'active' || iceTcp === 'both' };
+}
+
+function gatheringOptions(configuration: Configuration, servers: readonly IceServer[]): GatheringOptions {
+  const { portRange, interfaceFilter, announcedAddress, udpMux, tcpMux, iceTcp, certificateAuthorities } = configuration;
+  return {
+    tcpPassive: iceTcp === 'passive' || iceTcp === 'both',
+    needsRelaySockets: servers.some(({ url }) => url.scheme === 'turn' && url.transport === 'udp'),
+    ...(portRange && { portRange }),
+    ...(interfaceFilter && { interfaceFilter }),
+    ...(announcedAddress !== undefined && { announcedAddress }),
+    ...(udpMux && { udpMux }),
+    ...(tcpMux && { tcpMux }),
+    ...(certificateAuthorities && { certificateAuthorities }),
+  };
 }

@@ -70,6 +70,8 @@ export interface StreamOptions {
   readonly localAddress?: string;
   /** Present for TLS. */
   readonly tls?: { readonly servername: string; readonly certificateAuthorities?: readonly string[] };
+  /** Gives the attempt up: it rejects with code ABORT_ERR. */
+  readonly signal?: AbortSignal;
 }
 
 export interface StreamHandler {
@@ -94,6 +96,8 @@ export interface StreamSocket {
 export interface TcpListenOptions {
   readonly address: string;
   readonly port?: number;
+  /** Used when `port` is absent, as with UDP. */
+  readonly portRange?: { readonly min: number; readonly max: number };
 }
 
 export interface TcpListener {

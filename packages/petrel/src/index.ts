@@ -44,7 +44,9 @@ export { FrameSink, type FrameSinkOptions } from './frames/frame-sink.ts';
 export { FrameSource, type FrameSourceOptions } from './frames/frame-source.ts';
 export {
   type AlgorithmIdentifier,
+  type AnnouncedAddress,
   type BinaryType,
+  type BoundSocket,
   CLOSE_SEQUENCE,
   type CloseMessage,
   type CloseOptions,
@@ -59,6 +61,7 @@ export {
   type MediaTrackCapabilities,
   type MediaTrackConstraints,
   type MediaTrackSettings,
+  type MuxOptions,
   type NetworkInterface,
   RemoteCloseEvent,
   type RTCAnswerOptions,
@@ -150,9 +153,14 @@ export {
   type TapRecord,
   type TcpListener,
   type TcpListenOptions,
+  TcpMux,
+  type TcpMuxDiscard,
   type TimerHandle,
+  UdpMux,
+  type UdpMuxDiscard,
   type UdpOptions,
   type UdpSocket,
+  type UnknownFragment,
 } from '@petrel/peer-connection';
 
 /**

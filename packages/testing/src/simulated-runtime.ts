@@ -75,19 +75,10 @@ export class SimulatedRuntime implements Runtime {
 
   async bindUdp(options: UdpOptions, handler: DatagramHandler): Promise<UdpSocket> {
     const address = canonicalAddress(options.address);
-    const range = options.port === undefined ? options.portRange : undefined;
-    if (range === undefined) return this.#bindUdp(address, options.port ?? 0, handler);
-    for (let port = range.min; port < range.max; port++) {
-      try {
-        return this.#bindUdp(address, port, handler);
-      } catch (error) {
-        if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
-      }
-    }
-    return this.#bindUdp(address, range.max, handler);
+    return bindInRange(options, (port) => this.#bindUdp(address, port, handler));
   }
 
-  async connectStream(options: StreamOptions & { readonly signal?: AbortSignal }, handler: StreamHandler): Promise<StreamSocket> {
+  async connectStream(options: StreamOptions, handler: StreamHandler): Promise<StreamSocket> {
     return await this.#tcp.connect(options, handler);
   }
 
@@ -95,7 +86,7 @@ export class SimulatedRuntime implements Runtime {
     options: SimulatedListenOptions,
     onConnection: (socket: StreamSocket, attach: (handler: StreamHandler) => void) => void,
   ): Promise<TcpListener> {
-    return this.#tcp.listen(options, onConnection);
+    return bindInRange(options, (port) => this.#tcp.listen({ ...options, port }, onConnection));
   }
 
   async resolve(hostname: string): Promise<readonly string[]> {
@@ -147,4 +138,17 @@ export class SimulatedRuntime implements Runtime {
     this.#handles.add(handle);
     return () => void this.#handles.delete(handle);
   }
+}
+
+/** The port that is wanted, or the first free one of the range. */
+function bindInRange<Bound>({ port, portRange }: Pick<UdpOptions, 'port' | 'portRange'>, bindTo: (port: number) => Bound): Bound {
+  if (port !== undefined || portRange === undefined) return bindTo(port ?? 0);
+  for (let candidate = portRange.min; candidate < portRange.max; candidate++) {
+    try {
+      return bindTo(candidate);
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
+    }
+  }
+  return bindTo(portRange.max);
 }

@@ -33,7 +33,7 @@ export class TcpStack {
     this.#open = open;
   }
 
-  connect(options: StreamOptions & { readonly signal?: AbortSignal }, handler: StreamHandler): Promise<StreamSocket> {
+  connect(options: StreamOptions, handler: StreamHandler): Promise<StreamSocket> {
     const remote = { address: canonicalAddress(options.address), port: options.port };
     const address = canonicalAddress(options.localAddress ?? this.#host.sourceFor(remote.address) ?? '');
     return new Promise((resolve, reject) => {
@@ -50,12 +50,15 @@ export class TcpStack {
           const { tls } = options;
           if (tls !== undefined && tlsNames?.includes(tls.servername) !== true)
             return fail(failure('ERR_TLS_CERT_ALTNAME_INVALID', `the certificate is not valid for ${tls.servername}`));
+          options.signal?.removeEventListener('abort', abort);
           connection!.attach(handler);
           resolve(connection!);
         },
         onFailed: reject,
       });
-      options.signal?.addEventListener('abort', () => fail(failure('ABORT_ERR', 'the connection attempt was aborted')));
+      const abort = (): void => fail(failure('ABORT_ERR', 'the connection attempt was aborted'));
+      if (options.signal?.aborted === true) return abort();
+      options.signal?.addEventListener('abort', abort);
       connection.connect();
     });
   }
