@@ -50,6 +50,7 @@ function transport(): TransportStatsSource & { readonly ice: RTCIceTransport } {
   const ice = createRTCIceTransport();
   const stack = {
     ice: {
+      role: 'controlled',
       localParameters: { usernameFragment: 'mine', password: 'secret' },
       stats: { pairs: [pair], localCandidates: [local], remoteCandidates: [], selectedPairChanges: 1 },
     },
@@ -162,7 +163,7 @@ describe('webrtc-stats', () => {
       packetsReceived: 2,
       bytesSent: 10,
       bytesReceived: 20,
-      iceRole: 'unknown',
+      iceRole: 'controlled',
       dtlsState: 'new',
       iceState: 'new',
       dtlsRole: 'client',

@@ -66,7 +66,8 @@ function transportEntry(source: TransportStatsSource, time: StatsTime, certifica
     packetsReceived: sum((pair) => pair.packetsReceived),
     bytesSent: sum((pair) => pair.bytesSent),
     bytesReceived: sum((pair) => pair.bytesReceived),
-    iceRole: transport.iceTransport.role,
+    // The agent has one before the answer confirms it.
+    iceRole: stack.ice.role,
     iceLocalUsernameFragment: stack.ice.localParameters.usernameFragment,
     dtlsState: transport.state,
     iceState: transport.iceTransport.state,
