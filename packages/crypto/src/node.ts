@@ -37,6 +37,8 @@ import {
 import { HmacSha1 } from './hmac-sha1.ts';
 import { OID, readSequence, TAG } from './der.ts';
 import { EXPONENT_BYTES, MODULUS_BYTES } from './rsa-pkcs1.ts';
+import { AES_GCM_MODULE } from './wasm/aes-gcm-module.bytes.ts';
+import { WasmAes } from './wasm/wasm-aes.ts';
 
 const HASH_NAMES: Readonly<Record<HashAlgorithm, string>> = {
   md5: 'md5',
@@ -50,6 +52,8 @@ const P256_ALGORITHM = concatBytes(OID.ecPublicKey, OID.p256);
 const CURVE_NAMES = { 'p-256': 'prime256v1', 'p-384': 'secp384r1' } as const;
 /** Random bytes are drawn from the operating system in blocks: a call for four bytes costs as much as one for a kilobyte. */
 const RANDOM_BLOCK = 1024;
+/** Texts with their additional data up to so many bytes are faster without a cipher object for each: docs/decisions/0005-wasm-aes-gcm.md. */
+const LONGEST_PACKET = 2_600;
 /** Up to so many bytes, adding the keystream byte by byte is faster than by words. */
 const SHORT = 160;
 const LITTLE_ENDIAN = new Uint8Array(Int32Array.of(1).buffer)[0] === 1;
@@ -67,7 +71,7 @@ export function nodeCrypto(random: Random = systemRandom()): CryptoProvider {
     hash: (algorithm, data) => hashBytes(algorithm, data),
     createHash: (algorithm) => new NodeHash(createHash(HASH_NAMES[algorithm])),
     hmac: (algorithm, key) => (algorithm === 'sha-1' ? new HmacSha1(key, nativeSha1) : new NodeMac(HASH_NAMES[algorithm], key)),
-    aead: (algorithm, key) => new NodeAead(algorithm, key),
+    aead: (algorithm, key) => (algorithm === 'chacha20-poly1305' ? new NodeAead(algorithm, key) : new PacketGcm(algorithm, key)),
     aesCtr: (key) => new NodeCounterCipher(key),
     generateKeyAgreement: (group) => generateKeyAgreement(group),
     importSigningKey: (pkcs8) => importSigningKey(pkcs8),
@@ -164,6 +168,52 @@ class NodeAead implements Aead {
   }
 }
 
+/** AES-GCM: packets in WebAssembly, what is longer in OpenSSL. Each is prepared when it is first needed. */
+class PacketGcm implements Aead {
+  readonly #algorithm: AeadAlgorithm;
+  readonly #key: Uint8Array;
+  #short: Aead | undefined;
+  #long: Aead | undefined;
+
+  constructor(algorithm: AeadAlgorithm, key: Uint8Array) {
+    this.#algorithm = algorithm;
+    this.#key = key.slice();
+  }
+
+  seal(nonce: Uint8Array, plaintext: Uint8Array, additionalData: Uint8Array, output: Uint8Array, offset: number): void {
+    this.#for(plaintext.length + additionalData.length).seal(nonce, plaintext, additionalData, output, offset);
+  }
+
+  open(nonce: Uint8Array, ciphertextAndTag: Uint8Array, additionalData: Uint8Array, output: Uint8Array, offset: number): number {
+    return this.#for(ciphertextAndTag.length + additionalData.length).open(nonce, ciphertextAndTag, additionalData, output, offset);
+  }
+
+  #for(length: number): Aead {
+    if (length <= LONGEST_PACKET) return (this.#short ??= this.#newShort());
+    return (this.#long ??= new NodeAead(this.#algorithm, this.#key));
+  }
+
+  #newShort(): Aead {
+    const aes = wasmAes();
+    if (aes === undefined) return (this.#long ??= new NodeAead(this.#algorithm, this.#key));
+    let cipher: Cipher | undefined;
+    return aes.gcm(this.#key, (blocks) => (cipher ??= newBlockCipher(this.#key)).update(blocks));
+  }
+}
+
+let sharedAes: WasmAes | undefined;
+let isAesLoaded = false;
+
+function wasmAes(): WasmAes | undefined {
+  if (!isAesLoaded) sharedAes = WasmAes.create(Buffer.from(AES_GCM_MODULE, 'base64'));
+  isAesLoaded = true;
+  return sharedAes;
+}
+
+function newBlockCipher(key: Uint8Array): Cipher {
+  return createCipheriv(`aes-${key.length * 8}-ecb`, key, null).setAutoPadding(false);
+}
+
 /**
  * Counter mode from one kept AES-ECB cipher: making a cipher object for each packet would cost more than the encryption. The counter
  * blocks of a packet are encrypted in one call, then added to the data.
@@ -174,7 +224,7 @@ class NodeCounterCipher implements CounterCipher {
 
   constructor(key: Uint8Array) {
     if (key.length !== 16 && key.length !== 24 && key.length !== 32) throw new RangeError('an AES key has 16, 24 or 32 bytes');
-    this.#ecb = createCipheriv(`aes-${key.length * 8}-ecb`, key, null).setAutoPadding(false);
+    this.#ecb = newBlockCipher(key);
   }
 
   apply(counterBlock: Uint8Array, data: Uint8Array): void {
