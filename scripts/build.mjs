@@ -2,7 +2,7 @@
 // `petrel`, the umbrella, is self-contained: the other packages' code and declarations go into it.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
 
 const packages = readdirSync('packages')
@@ -77,12 +77,12 @@ function inlineDeclarations(dir) {
     if (!file.startsWith(types)) rewrite(file, (specifier) => inlined(specifier, dirname(file), types));
 }
 
-/** `@petrel/x/y` as a path relative to the importing declaration. */
+/** `@petrel/x/y` as a path relative to the folder of the importing declaration. */
 function inlined(specifier, from, types) {
   const match = /^@petrel\/([^/]+)(?:\/(.+))?$/.exec(specifier);
   if (match === null) return specifier;
-  const up = from.startsWith(types) ? '../'.repeat(from.slice(types.length).split('/').filter(Boolean).length) : './types/';
-  return `${up}${match[1]}/${match[2] ?? 'index'}.ts`;
+  const path = relative(from, join(types, match[1], `${match[2] ?? 'index'}.ts`));
+  return path.startsWith('.') ? path : `./${path}`;
 }
 
 /** A `.d.cts` beside every `.d.ts`, for TypeScript users who `require`. */
