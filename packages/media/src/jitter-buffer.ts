@@ -69,7 +69,7 @@ export class JitterBuffer<Packet> {
 
   /** Gives up what was waited for too long. */
   handleTimeout(now: Instant): void {
-    while (this.nextTimeout() <= now) this.#giveUpUntil(this.#firstHeld());
+    while (this.#held > 0 && this.nextTimeout() <= now) this.#giveUpUntil(this.#firstHeld());
   }
 
   /** When the gap that is waited for is given up. */
