@@ -17,7 +17,10 @@ import { ByteReader, ByteWriter, decodeUtf8Strict, encodeUtf8 } from '@petrel/by
 
 const TYPE_A = 1;
 const TYPE_AAAA = 28;
+const TYPE_ANY = 255;
 const CLASS_IN = 1;
+const CACHE_FLUSH = 0x8000;
+const AUTHORITATIVE_RESPONSE = 0x8400;
 /** QR and Opcode must say "response, standard query", RCODE must be zero (RFC 6762 §18.3, §18.11). */
 const RESPONSE_MASK = 0xf80f;
 const RESPONSE = 0x8000;
@@ -34,14 +37,58 @@ export interface AddressRecord {
 export function encodeQuery(name: string): Uint8Array {
   const message = new ByteWriter().uint16(0).uint16(0).uint16(2).zeros(6);
   for (const type of [TYPE_A, TYPE_AAAA]) {
-    for (const label of name.split('.')) {
-      const bytes = encodeUtf8(label);
-      if (bytes.length === 0 || bytes.length > 63) throw new RangeError('a DNS label has 1 to 63 bytes');
-      message.uint8(bytes.length).bytes(bytes);
-    }
-    message.uint8(0).uint16(type).uint16(CLASS_IN);
+    writeName(message, name).uint16(type).uint16(CLASS_IN);
   }
   return message.finish();
+}
+
+/** A question for addresses: identifier, and the names it asks for. */
+export interface Question {
+  readonly id: number;
+  readonly names: readonly string[];
+}
+
+/** Names in one message that are looked at. */
+const MAX_QUESTIONS = 16;
+
+/** A query's names, those whose addresses it wants; undefined when it is malformed, or no query. */
+export function decodeQuestion(message: Uint8Array): Question | undefined {
+  const reader = new ByteReader(message);
+  const id = reader.uint16();
+  if ((reader.uint16() & RESPONSE_MASK) !== 0) return undefined;
+  const questions = reader.uint16();
+  reader.skip(6);
+  if (reader.overrun) return undefined;
+  const names = new Set<string>();
+  for (let i = 0; i < questions && i < MAX_QUESTIONS; i++) {
+    const name = readName(reader);
+    const type = reader.uint16();
+    reader.skip(2); // class; the top bit asks for a unicast response
+    if (name === undefined || reader.overrun) return undefined;
+    if (type === TYPE_A || type === TYPE_AAAA || type === TYPE_ANY) names.add(name);
+  }
+  return { id, names: [...names] };
+}
+
+/** The answer with a name's address. @param id of the question, for those who ask from another port; their question is repeated (RFC 6762 §6.7) */
+export function encodeAnswer(name: string, address: string, id?: number): Uint8Array {
+  const isV6 = address.includes(':');
+  const type = isV6 ? TYPE_AAAA : TYPE_A;
+  const isLegacy = id !== undefined;
+  const message = new ByteWriter()
+    .uint16(id ?? 0)
+    .uint16(AUTHORITATIVE_RESPONSE)
+    .uint16(isLegacy ? 1 : 0)
+    .uint16(1)
+    .zeros(4);
+  if (isLegacy) writeName(message, name).uint16(type).uint16(CLASS_IN);
+  // The record is the only one of its name, unless a legacy resolver reads it (RFC 6762 §10.2).
+  writeName(message, name)
+    .uint16(type)
+    .uint16(isLegacy ? CLASS_IN : CLASS_IN | CACHE_FLUSH)
+    .uint32(isLegacy ? 10 : 120);
+  const data = isV6 ? parseIPv6(address) : Uint8Array.from(address.split('.'), Number);
+  return message.uint16(data.length).bytes(data).finish();
 }
 
 /** The address records of a response; none when the message is malformed, or is not a response. */
@@ -77,6 +124,15 @@ function readRecord(reader: ByteReader): AddressRecord | undefined | 'malformed'
   return undefined;
 }
 
+function writeName(message: ByteWriter, name: string): ByteWriter {
+  for (const label of name.split('.')) {
+    const bytes = encodeUtf8(label);
+    if (bytes.length === 0 || bytes.length > 63) throw new RangeError('a DNS label has 1 to 63 bytes');
+    message.uint8(bytes.length).bytes(bytes);
+  }
+  return message.uint8(0);
+}
+
 /** A name with its pointers followed (RFC 1035 §4.1.4). */
 function readName(reader: ByteReader): string | undefined {
   const labels: string[] = [];
@@ -96,6 +152,19 @@ function readName(reader: ByteReader): string | undefined {
     } else return undefined;
   }
   return undefined;
+}
+
+function parseGroups(text: string): number[] {
+  return text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
+}
+
+/** Of a canonical literal without an embedded IPv4 address. */
+function parseIPv6(address: string): Uint8Array {
+  const [before = '', after] = address.split('::');
+  const head = parseGroups(before);
+  const tail = after === undefined ? [] : parseGroups(after);
+  const all = [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => 0), ...tail];
+  return Uint8Array.from(all.flatMap((group) => [group >> 8, group & 255]));
 }
 
 /** RFC 5952 §4: lower case, no leading zeros, the longest run of zeros compressed. */

@@ -6,12 +6,10 @@
  * shared with the system's own responder, from port 5353, which also hears the group.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import { networkInterfaces } from './network-interfaces.ts';
 import { decodeResponse, encodeQuery } from './mdns-message.ts';
+import { joinGroup, MDNS_PORT, multicast } from './mdns-sockets.ts';
 import type { OpenHandle, OpenHandles } from './open-handles.ts';
 
-const GROUP = '224.0.0.251';
-const PORT = 5353;
 /** When the question is asked, in milliseconds (RFC 6762 §5.2: at least a second apart, growing). */
 const SCHEDULE = [0, 1000, 3000] as const;
 const TIMEOUT = 5000;
@@ -39,7 +37,7 @@ export class MdnsResolver {
   #handle: OpenHandle | undefined;
 
   /** @param port another one for tests */
-  constructor(handles: OpenHandles, port: number = PORT) {
+  constructor(handles: OpenHandles, port: number = MDNS_PORT) {
     this.#handles = handles;
     this.#port = port;
   }
@@ -116,34 +114,6 @@ export class MdnsResolver {
     this.#sockets = [];
     this.#handle?.close();
   }
-}
-
-/** Once over every interface; loopback serves peers on this machine when there is no other. */
-function multicast(socket: Socket, query: Uint8Array, port: number): void {
-  for (const address of multicastInterfaces()) {
-    try {
-      socket.setMulticastInterface(address);
-      socket.send(query, port, GROUP);
-    } catch {
-      // The interface has gone, or the socket is not bound yet: the question is asked again.
-    }
-  }
-}
-
-function joinGroup(socket: Socket): void {
-  for (const address of multicastInterfaces()) {
-    try {
-      socket.addMembership(GROUP, address);
-    } catch {
-      // ENODEV, EADDRINUSE: two addresses on one interface
-    }
-  }
-}
-
-function multicastInterfaces(): string[] {
-  const addresses = networkInterfaces().filter(({ family }) => family === 4);
-  const external = addresses.filter(({ internal }) => !internal);
-  return (external.length > 0 ? external : addresses).map(({ address }) => address);
 }
 
 function closeQuietly(socket: Socket): void {

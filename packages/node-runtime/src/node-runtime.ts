@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 import type { CryptoProvider } from '@petrel/crypto';
 import { nodeCrypto } from '@petrel/crypto/node';
 import type {
+  Advertisement,
   DatagramHandler,
   Runtime,
   StreamHandler,
@@ -17,6 +18,7 @@ import type {
 } from '@petrel/peer-connection';
 import type { Instant } from '@petrel/sans-io';
 import { isMulticastName, MdnsResolver } from './mdns-resolver.ts';
+import { MdnsResponder } from './mdns-responder.ts';
 import { networkInterfaces, type NodeNetworkInterface } from './network-interfaces.ts';
 import { OpenHandles } from './open-handles.ts';
 import { connectStream } from './stream-socket.ts';
@@ -36,6 +38,7 @@ export class NodeRuntime implements Runtime {
   readonly timeOrigin: number = performance.timeOrigin;
   readonly #handles = new OpenHandles();
   readonly #mdns = new MdnsResolver(this.#handles);
+  readonly #responder = new MdnsResponder(this.#handles);
   #tasks = 0;
 
   now(): Instant {
@@ -81,6 +84,11 @@ export class NodeRuntime implements Runtime {
     if (isMulticastName(hostname)) return await this.#mdns.resolve(hostname);
     const found = await lookup(hostname, { all: true, verbatim: true });
     return [...new Set(found.map(({ address }) => address))];
+  }
+
+  /** Answers multicast questions for the name, where port 5353 can be shared. */
+  advertise(hostname: string, address: string): Advertisement {
+    return this.#responder.advertise(hostname, address);
   }
 
   /** Names of the sockets, listeners, timers and tasks that are open, such as `udp 192.0.2.1:5000`; empty when nothing leaks. */

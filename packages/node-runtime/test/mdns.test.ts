@@ -1,7 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { fromHex } from '@petrel/bytes';
-import { decodeResponse, encodeQuery } from '../src/mdns-message.ts';
+import { decodeQuestion, decodeResponse, encodeAnswer, encodeQuery } from '../src/mdns-message.ts';
+import { MdnsResponder } from '../src/mdns-responder.ts';
 import { isMulticastName, MdnsResolver } from '../src/mdns-resolver.ts';
 import { networkInterfaces } from '../src/network-interfaces.ts';
 import { OpenHandles } from '../src/open-handles.ts';
@@ -122,4 +123,44 @@ describe('resolver', () => {
     expect(outcomes.map((outcome) => outcome.status === 'rejected' && /too many/.test(String(outcome.reason))).indexOf(true)).toBe(64);
     expect(handles.list()).toEqual([]);
   }, 15_000);
+});
+
+describe('own names', () => {
+  const PORT_OF_OWN = PORT + 1;
+  const setUp = (): { handles: OpenHandles; resolver: MdnsResolver; responder: MdnsResponder } => {
+    const handles = new OpenHandles();
+    return { handles, resolver: new MdnsResolver(handles, PORT_OF_OWN), responder: new MdnsResponder(handles, PORT_OF_OWN) };
+  };
+
+  test('draft-ietf-mmusic-mdns-ice-candidates §3.1: a name is answered for, in either family, until it is withdrawn', async () => {
+    const { handles, resolver, responder } = setUp();
+    const other = NAME.replace('7b', '8c');
+    const advertisements = [responder.advertise(NAME, '192.0.2.7'), responder.advertise(other, '2001:db8::7')];
+    expect(await resolver.resolve(NAME.toUpperCase())).toEqual(['192.0.2.7']);
+    expect(await resolver.resolve(other)).toEqual(['2001:db8::7']);
+    advertisements[0]!.close();
+    expect(handles.list()).toEqual(['mdns responder']);
+    advertisements[1]!.close();
+    advertisements[1]!.close();
+    expect(handles.list()).toEqual([]);
+  });
+
+  test('RFC 6762 §6.7: the answer to another port repeats identifier and question, and is not to be cached for long', () => {
+    const answer = encodeAnswer('a.local', '192.0.2.7', 0x1234);
+    expect(answer).toEqual(
+      fromHex('123484000001000100000000 0161056c6f63616c00 0001 0001 0161056c6f63616c00 0001 0001 0000000a 0004 c0000207'),
+    );
+    expect(decodeResponse(answer)).toEqual([{ name: 'a.local', address: '192.0.2.7' }]);
+    expect(decodeResponse(encodeAnswer('a.local', '2001:db8::1'))).toEqual([{ name: 'a.local', address: '2001:db8::1' }]);
+  });
+
+  test('questions: own kinds only, no responses, every truncation', () => {
+    const query = encodeQuery('A.local');
+    expect(decodeQuestion(query)).toEqual({ id: 0, names: ['a.local'] });
+    for (let length = 0; length < query.length; length++) expect(decodeQuestion(query.subarray(0, length))).toBeUndefined();
+    expect(decodeQuestion(response([]))).toBeUndefined();
+    const text = query.slice();
+    text[22] = 16;
+    expect(decodeQuestion(text.subarray(0, 25).map((byte, at) => (at === 5 ? 1 : byte)))).toEqual({ id: 0, names: [] });
+  });
 });

@@ -49,6 +49,8 @@ export interface RTCConfiguration {
   tcpMux?: TcpMux;
   /** Not in the W3C's API: TCP host candidates (RFC 6544): to connect to the peer's, to listen for the peer, or both. Default: none, but a `tcpMux` listens. */
   iceTcp?: 'active' | 'passive' | 'both';
+  /** Not in the W3C's API: host candidates have random `.local` names in place of addresses, as in browsers; mDNS answers for them. Default false. */
+  hideHostAddresses?: boolean;
   /** Not in the W3C's API: PEM of the certificate authorities that `turns:` servers are checked with, in place of the system's. */
   certificateAuthorities?: string[];
   /** Not in the W3C's API: bytes of the largest message that this side announces to accept (`a=max-message-size`). Default 262,144. */
@@ -108,6 +110,7 @@ export const toRTCConfiguration: webidl.Converter<Configuration> = webidl.dictio
   autoClose: { convert: webidl.boolean },
   announcedAddress: { convert: toAnnouncedAddress },
   certificateAuthorities: { convert: webidl.sequence(webidl.domString) },
+  hideHostAddresses: { convert: webidl.boolean },
   iceTcp: { convert: webidl.enumeration<'active' | 'passive' | 'both'>('iceTcp', ['active', 'passive', 'both']) },
   tcpMux: { convert: webidl.interfaceType<TcpMux>('TcpMux') },
   udpMux: { convert: webidl.interfaceType<UdpMux>('UdpMux') },

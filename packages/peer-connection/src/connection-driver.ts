@@ -32,6 +32,7 @@ export class ConnectionDriver {
   #armedFor: Instant = NEVER;
   #flushScheduled = false;
   #closing: ShutdownSequencer | undefined;
+  #isBackground = false;
   #isAwaited = false;
   #isReported = false;
   #closed: ((report: CloseReport) => void) | undefined;
@@ -92,6 +93,19 @@ export class ConnectionDriver {
     return closed;
   }
 
+  /** Before an ICE restart: sockets of interfaces that are there no more have no candidates in it. */
+  dropVanishedSockets(): void {
+    this.#sockets.dropVanished();
+  }
+
+  /** Before the close: whether sockets and timers do. They do at first. */
+  keepProcessAlive(alive: boolean): void {
+    this.#isBackground = !alive;
+    this.#sockets.setReferenced(alive);
+    this.#cancelTimer();
+    this.#armTimer();
+  }
+
   /** Somebody waits for the report of {@link close}: until it is there, the closing connection keeps the process alive. It does not otherwise. */
   awaitClose(): void {
     this.#isAwaited = true;
@@ -112,16 +126,19 @@ export class ConnectionDriver {
   // Gathering ----------------------------------------------------------------------------------------------------------
 
   async #gather(): Promise<void> {
-    for (const server of this.#servers) void this.#resolveServer(server);
-    await this.#sockets.open();
+    const opened = this.#sockets.open();
+    for (const server of this.#servers) void this.#resolveServer(server, opened);
+    await opened;
     if (this.#closing) return;
     this.#networkInput((now) => this.stack.ice.endOfSockets(now));
   }
 
   /** Host names of STUN and TURN servers; one that has no address tells the agent so. */
-  async #resolveServer({ url: { host }, addresses }: IceServer): Promise<void> {
+  async #resolveServer({ url: { host }, addresses }: IceServer, opened: Promise<void>): Promise<void> {
     if (addresses !== undefined) return;
     const found = await this.#runtime.resolve(host).catch(() => []);
+    // A failure is told by a gathering that has begun.
+    if (found.length === 0) await opened;
     if (!this.#closing) this.#networkInput((now) => this.stack.ice.resolveServer(host, found, now));
   }
 
@@ -187,7 +204,7 @@ export class ConnectionDriver {
     if (deadline >= this.#armedFor || this.#released) return;
     this.#timer?.cancel();
     this.#armedFor = deadline;
-    this.#timer = this.#runtime.setTimer(deadline, this.#onTimer, this.#closing !== undefined);
+    this.#timer = this.#runtime.setTimer(deadline, this.#onTimer, this.#isBackground || this.#closing !== undefined);
   }
 
   readonly #onTimer = (): void => {

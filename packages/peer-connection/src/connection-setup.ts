@@ -1,6 +1,7 @@
 /** The constructor's algorithm and the configuration (W3C WebRTC §4.4.1.1, §4.4.1.6). */
 import { checkModification, type Configuration, parseIceServers } from './configuration.ts';
 import { DataChannelRegistry } from './data-channel-registry.ts';
+import { fillPool, refillPool } from './candidate-pool.ts';
 import { runtimeOrDefault } from './default-runtime.ts';
 import { exception } from './errors.ts';
 import { iceCredentials } from './jsep/description.ts';
@@ -73,6 +74,7 @@ export function createSlots(object: RTCPeerConnection, configuration: Configurat
     sessionVersion: 1,
     transports: new Map(),
     allTransports: new Set(),
+    pool: [],
     remoteStreams: new Map(),
     defaultStreamId: globalThis.crypto.randomUUID(),
     usedSsrcs: new Set(),
@@ -83,7 +85,10 @@ export function createSlots(object: RTCPeerConnection, configuration: Configurat
   };
   const certificateReady = prepareCertificate(slots);
   // Who needs the certificate hears of a failure; a connection that never negotiates does not.
-  certificateReady.catch(() => {});
+  certificateReady.then(
+    () => fillPool(slots),
+    () => {},
+  );
   return { slots: Object.assign(slots, { channels: new DataChannelRegistry(slots), certificateReady }), closed, gatheringComplete };
 }
 
@@ -112,9 +117,17 @@ function randomSessionId(bytes: Uint8Array): string {
 export function setConfiguration(slots: PeerConnectionSlots, configuration: Configuration): void {
   checkModification(configuration, slots.configuration, slots.hasSetLocalDescription);
   slots.iceServers = parseIceServers(configuration.iceServers);
-  // RFC 8829 §4.1.18: another policy needs another gathering, with the next offer.
-  if (configuration.iceTransportPolicy !== slots.configuration.iceTransportPolicy) replaceIceCredentials(slots);
+  const before = slots.configuration;
   slots.configuration = configuration;
+  // RFC 8829 §4.1.18: another policy needs another gathering, with the next offer.
+  if (configuration.iceTransportPolicy !== before.iceTransportPolicy) replaceIceCredentials(slots);
+  const gathersOtherwise = configuration.iceTransportPolicy !== before.iceTransportPolicy || !sameServers(configuration, before);
+  if (gathersOtherwise) refillPool(slots);
+  else if (configuration.iceCandidatePoolSize !== before.iceCandidatePoolSize && slots.certificate !== undefined) fillPool(slots);
+}
+
+function sameServers(one: Configuration, other: Configuration): boolean {
+  return JSON.stringify(one.iceServers) === JSON.stringify(other.iceServers);
 }
 
 /** What `restartIce()` does: the next offer has other credentials. */

@@ -105,6 +105,7 @@ export {
 export { RtpSink } from './rtp-sink.ts';
 export { RtpSource, type RtpSourceOptions } from './rtp-source.ts';
 export type {
+  Advertisement,
   DatagramHandler,
   NetworkInterface,
   Runtime,

@@ -63,6 +63,8 @@ export interface PeerConnectionSlots {
   sessionVersion: number;
   /** The transport of each media section, by mid. */
   readonly transports: Map<string, PeerTransport>;
+  /** Transports that have gathered in advance (`iceCandidatePoolSize`), and are not used yet. */
+  readonly pool: PeerTransport[];
   /** All that have not been closed, those of offers that were never made included. */
   readonly allTransports: Set<PeerTransport>;
   /** By id; a stream is one object for the life of the connection. */

@@ -2,6 +2,7 @@
 import type { Fingerprint } from '@petrel/crypto';
 import type { DtlsRole } from '@petrel/dtls';
 import type { IceParameters, IceRole, IceServer } from '@petrel/ice';
+import { ConcealedAddresses } from './concealed-addresses.ts';
 import type { Configuration } from './configuration.ts';
 import { type Instant, NEVER } from '@petrel/sans-io';
 import { ConnectionDriver } from './connection-driver.ts';
@@ -37,6 +38,9 @@ export class PeerTransport {
   /** When either side last began with other ICE credentials, or the peer with another certificate. */
   identityChangedAt: Instant = -NEVER;
   readonly #connection: PeerConnectionSlots;
+  readonly #onEvent: (transport: PeerTransport, event: StackEvent) => void;
+  /** Of a transport in the candidate pool: what happens there is told when it is used. */
+  #held: StackEvent[] | undefined;
   #next: IceParameters | undefined;
   #isGathering = false;
   #remote: IceParameters | undefined;
@@ -47,20 +51,54 @@ export class PeerTransport {
     this.#connection = connection;
     this.mid = mid;
     const { runtime, configuration, iceServers } = connection;
+    const concealed = configuration.hideHostAddresses === true ? new ConcealedAddresses(runtime) : undefined;
     this.driver = new ConnectionDriver({
       runtime,
       configuration: {
         crypto: runtime.crypto,
         timeOrigin: runtime.timeOrigin,
         certificate: certificateSlots(connection.certificate!).certificate,
-        ice: iceOptions(configuration, iceServers, role),
+        ice: {
+          ...iceOptions(configuration, iceServers, role),
+          ...(concealed && { concealAddress: (address) => concealed.nameOf(address) }),
+        },
       },
-      gathering: gatheringOptions(configuration, iceServers),
-      onEvent: (event) => onEvent(this, event),
+      gathering: { ...gatheringOptions(configuration, iceServers), ...(concealed && { concealed }) },
+      onEvent: (event) => this.#deliver(event),
     });
+    this.#onEvent = onEvent;
     this.driver.stack.tap = connection.tap;
     if (connection.closeIsAwaited) this.driver.awaitClose();
     connection.allTransports.add(this);
+  }
+
+  /** For the candidate pool: nobody hears of it before the transport is in a local description, and it does not keep the process alive. */
+  gatherInAdvance(): void {
+    this.#held = [];
+    this.#isGathering = true;
+    this.driver.keepProcessAlive(false);
+    this.driver.gather(this.#connection.iceServers);
+  }
+
+  #deliver(event: StackEvent): void {
+    if (this.#held === undefined) this.#onEvent(this, event);
+    else this.#held.push(event);
+  }
+
+  /** In order: what happens while the held events are being told comes after them. */
+  #release(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    this.driver.keepProcessAlive(true);
+    const tellNext = (): void => {
+      const event = held.shift();
+      if (event === undefined) this.#held = undefined;
+      else {
+        this.#onEvent(this, event);
+        this.#connection.runtime.queueTask(tellNext);
+      }
+    };
+    this.#connection.runtime.queueTask(tellNext);
   }
 
   /** The credentials in force, or those of the restart that is being offered. */
@@ -88,6 +126,7 @@ export class PeerTransport {
       this.#next = undefined;
       this.#noteChange();
       const { iceServers, configuration } = this.#connection;
+      this.driver.dropVanishedSockets();
       this.driver.input((stack, now) => {
         stack.ice.setServers(iceServers, now);
         stack.ice.setTransportPolicy(configuration.iceTransportPolicy);
@@ -98,6 +137,7 @@ export class PeerTransport {
     }
     const { usernameFragment: fragment, password } = ice.localParameters;
     iceTransportSlots(this.ice).localParameters = { usernameFragment: fragment, password };
+    this.#release();
     if (this.#isGathering) return;
     this.#isGathering = true;
     openConnections.add(this.#connection.object);

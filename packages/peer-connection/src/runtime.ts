@@ -27,6 +27,12 @@ export interface Runtime {
   ): Promise<TcpListener>;
   /** IP literals of a host name; names that end in `.local` are asked for by multicast DNS (RFC 6762). Rejects when there are none. */
   resolve(hostname: string): Promise<readonly string[]>;
+  /** Answers multicast questions for a `.local` name (RFC 6762). Absent where that cannot be done. Does not keep the process alive. */
+  advertise?(hostname: string, address: string): Advertisement;
+}
+
+export interface Advertisement {
+  close(): void;
 }
 
 export interface TimerHandle {

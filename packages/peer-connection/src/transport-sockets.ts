@@ -4,6 +4,7 @@
  */
 import type { IceAgent, IceEvent, IceTransmit, LocalSocket } from '@petrel/ice';
 import type { Instant } from '@petrel/sans-io';
+import type { ConcealedAddresses } from './concealed-addresses.ts';
 import { announce, type AnnouncedAddress, chosenInterfaces } from './mux/mux-options.ts';
 import { joinTcpMux, type TcpMux, type TcpMuxMembership } from './mux/tcp-mux.ts';
 import { joinUdpMux, type UdpMux, type UdpMuxMembership } from './mux/udp-mux.ts';
@@ -21,6 +22,8 @@ export interface GatheringOptions {
   readonly tcpPassive?: boolean;
   /** Whether there are TURN servers that are asked over UDP: they need a socket that is not shared. */
   readonly needsRelaySockets?: boolean;
+  /** The agent's, to be closed with the sockets. */
+  readonly concealed?: ConcealedAddresses;
   /** PEM, in place of the runtime's own. */
   readonly certificateAuthorities?: readonly string[];
 }
@@ -72,11 +75,23 @@ export class TransportSockets {
     const fragment = this.#context.ice.localParameters.usernameFragment;
     if (udpMux !== undefined) this.#joinUdp(udpMux).addFragment(fragment);
     if (tcpMux !== undefined) this.#joinTcp(tcpMux).addFragment(fragment);
-    this.#dropVanished();
+    this.dropVanished();
     const purposes: Purpose[] = udpMux === undefined ? ['udp'] : needsRelaySockets ? ['relays'] : [];
     if (tcpPassive && tcpMux === undefined) purposes.push('tcp');
     const interfaces = chosenInterfaces(this.#context.runtime, this.#options.interfaceFilter);
     await Promise.all(purposes.flatMap((purpose) => interfaces.map((networkInterface) => this.#bind(purpose, networkInterface))));
+  }
+
+  /** Interfaces come and go; what the system has no more is of no use (an ICE restart is the time to notice). */
+  dropVanished(): void {
+    if (this.#own.size === 0) return;
+    const present = new Set(this.#context.runtime.networkInterfaces().map(({ address }) => address));
+    for (const [id, { socket }] of this.#own) {
+      if (present.has(socket.address)) continue;
+      this.#own.delete(id);
+      socket.close();
+      this.#context.change((now) => this.#context.ice.removeSocket(id, now));
+    }
   }
 
   /** A datagram to a peer or server, or bytes to a stream. */
@@ -99,6 +114,7 @@ export class TransportSockets {
     this.#abort.abort();
     this.#udpMembership?.leave();
     this.#tcpMembership?.leave();
+    this.#options.concealed?.close();
     for (const { socket } of this.#own.values()) socket.close();
     for (const stream of this.#streams.values()) stream.close();
     this.#own.clear();
@@ -127,6 +143,7 @@ export class TransportSockets {
       const own = purpose === 'tcp' ? await this.#listen(id, address) : await this.#bindUdp(id, purpose, address);
       if (this.#context.isClosing) return own.socket.close();
       this.#own.set(id, own);
+      if ('setReferenced' in own.socket) own.socket.setReferenced(this.#isReferenced);
       this.#addSocket(id, purpose, { address, port: own.socket.port, networkInterface: name });
     } catch (error) {
       // An interface that went away, or without a free port: the others serve (RFC 8445 §5.1.1.1).
@@ -165,18 +182,6 @@ export class TransportSockets {
 
   #tellAgent(id: number, socket: LocalSocket): void {
     this.#context.change((now) => this.#context.ice.addSocket(id, socket, now));
-  }
-
-  /** Interfaces come and go; what the system has no more is of no use (an ICE restart is the time to notice). */
-  #dropVanished(): void {
-    if (this.#own.size === 0) return;
-    const present = new Set(this.#context.runtime.networkInterfaces().map(({ address }) => address));
-    for (const [id, { socket }] of this.#own) {
-      if (present.has(socket.address)) continue;
-      this.#own.delete(id);
-      socket.close();
-      this.#context.change((now) => this.#context.ice.removeSocket(id, now));
-    }
   }
 
   #newId(): number {

@@ -43,6 +43,7 @@ export { RtpIngest, rtpIngest, type RtpIngestDiscard, type RtpIngestOptions } fr
 export { FrameSink, type FrameSinkOptions } from './frames/frame-sink.ts';
 export { FrameSource, type FrameSourceOptions } from './frames/frame-source.ts';
 export {
+  type Advertisement,
   type AlgorithmIdentifier,
   type AnnouncedAddress,
   type BinaryType,

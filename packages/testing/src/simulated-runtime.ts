@@ -1,6 +1,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import type { CryptoProvider } from '@petrel/crypto';
 import type {
+  Advertisement,
   DatagramHandler,
   NetworkInterface,
   Runtime,
@@ -96,6 +97,13 @@ export class SimulatedRuntime implements Runtime {
     if (addresses === 'never') await this.#elapse(QUERY_TIMEOUT);
     if (addresses === undefined || addresses === 'never') throw failure('ENOTFOUND', `${hostname} has no address`);
     return addresses;
+  }
+
+  /** Everybody in the network can look the name up from now on. */
+  advertise(hostname: string, address: string): Advertisement {
+    const close = this.#open(`name ${hostname}`);
+    this.#host.network.addName(hostname, [address]);
+    return { close };
   }
 
   /** Names of the sockets, streams, listeners, timers and tasks that are open. */

@@ -1,5 +1,5 @@
 /** From descriptions to transports: gathering, credentials, candidates, DTLS and SCTP (RFC 8829 §5.9 to §5.11, RFC 8842, RFC 8841). */
-import { hasNamedAddress, parseCandidate } from '@petrel/ice';
+import { type Candidate, hasNamedAddress, parseCandidate } from '@petrel/ice';
 import { CANDIDATE, END_OF_CANDIDATES, has, type MediaSection, readAll, type SessionDescription } from '@petrel/sdp';
 import { localDescription, type PeerConnectionSlots, remoteDescription } from '../peer-connection-slots.ts';
 import type { PeerTransport } from '../peer-transport.ts';
@@ -120,14 +120,21 @@ export function addRemoteCandidate(connection: PeerConnectionSlots, transport: P
   }
   // A name, usually of multicast DNS; RFC 8839 §5.1.1. With the relay policy nothing is looked up.
   if (connection.configuration.iceTransportPolicy === 'relay') return true;
+  resolveCandidate(connection, transport, candidate);
+  return true;
+}
+
+/** The candidate belongs to the credentials of today, whenever its name is resolved. */
+function resolveCandidate(connection: PeerConnectionSlots, transport: PeerTransport, candidate: Candidate): void {
+  const usernameFragment = candidate.usernameFragment ?? transport.remoteParameters?.usernameFragment;
   void connection.runtime.resolve(candidate.address).then(
     ([address]) => {
       if (address === undefined || transport.isClosed) return;
-      transport.driver.input(({ ice }, now) => ice.addRemoteCandidate({ ...candidate, address }, now));
+      const resolved = { ...candidate, address, ...(usernameFragment !== undefined && { usernameFragment }) };
+      transport.driver.input(({ ice }, now) => ice.addRemoteCandidate(resolved, now));
     },
     () => {},
   );
-  return true;
 }
 
 // SCTP -----------------------------------------------------------------------------------------------------------------

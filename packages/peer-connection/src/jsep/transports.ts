@@ -1,6 +1,7 @@
 /** Which transport each media section uses: BUNDLE (RFC 8843, RFC 8829 §4.1.1 and §5.2.1). */
 import type { IceRole } from '@petrel/ice';
 import type { SessionDescription, Setup } from '@petrel/sdp';
+import { takeFromPool } from '../candidate-pool.ts';
 import { localDescription, type PeerConnectionSlots } from '../peer-connection-slots.ts';
 import { PeerTransport } from '../peer-transport.ts';
 import { iceTransportSlots } from '../rtc-ice-transport.ts';
@@ -13,7 +14,9 @@ import type { TransportLines } from './media-section.ts';
 export function transportOf(connection: PeerConnectionSlots, mid: string, role: IceRole): PeerTransport {
   const existing = connection.transports.get(mid);
   if (existing !== undefined && !existing.isClosed) return existing;
-  const transport = new PeerTransport(connection, mid, role, (from, event) => handleStackEvent(connection, from, event));
+  const transport =
+    takeFromPool(connection, mid, role) ??
+    new PeerTransport(connection, mid, role, (from, event) => handleStackEvent(connection, from, event));
   connection.transports.set(mid, transport);
   return transport;
 }
