@@ -1,10 +1,10 @@
-// node scripts/wasm/build.mjs: assembles packages/crypto/src/wasm/aes-gcm-module.ts to aes-gcm-module.bytes.ts beside it. A test compares the two.
+// node scripts/wasm/build.mjs: assembles packages/crypto/src/packet-gcm/aes-gcm-module.ts to aes-gcm-module.bytes.ts beside it. A test compares the two.
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const directory = join(dirname(fileURLToPath(import.meta.url)), '../../packages/crypto/src/wasm');
+const directory = join(dirname(fileURLToPath(import.meta.url)), '../../packages/crypto/src/packet-gcm');
 const { outputFiles } = await build({
   entryPoints: [join(directory, 'aes-gcm-module.ts')],
   bundle: true,

@@ -37,8 +37,8 @@ import {
 import { HmacSha1 } from './hmac-sha1.ts';
 import { OID, readSequence, TAG } from './der.ts';
 import { EXPONENT_BYTES, MODULUS_BYTES } from './rsa-pkcs1.ts';
-import { AES_GCM_MODULE } from './wasm/aes-gcm-module.bytes.ts';
-import { WasmAes } from './wasm/wasm-aes.ts';
+import { AES_GCM_MODULE } from './packet-gcm/aes-gcm-module.bytes.ts';
+import { WasmAes } from './packet-gcm/wasm-aes.ts';
 
 const HASH_NAMES: Readonly<Record<HashAlgorithm, string>> = {
   md5: 'md5',

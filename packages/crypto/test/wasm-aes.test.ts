@@ -1,11 +1,11 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { AES_GCM_MODULE } from '../src/wasm/aes-gcm-module.bytes.ts';
-import { aesGcmModule } from '../src/wasm/aes-gcm-module.ts';
-import { instantiate } from '../src/wasm/assembler.ts';
-import { KEY_SLOTS } from '../src/wasm/layout.ts';
-import { WasmAes } from '../src/wasm/wasm-aes.ts';
+import { AES_GCM_MODULE } from '../src/packet-gcm/aes-gcm-module.bytes.ts';
+import { aesGcmModule } from '../src/packet-gcm/aes-gcm-module.ts';
+import { instantiate } from '../src/packet-gcm/assembler.ts';
+import { KEY_SLOTS } from '../src/packet-gcm/layout.ts';
+import { WasmAes } from '../src/packet-gcm/wasm-aes.ts';
 import { nodeCrypto } from '../src/node.ts';
 
 const aes = WasmAes.create(Buffer.from(AES_GCM_MODULE, 'base64'))!;
