@@ -44,7 +44,7 @@ const MAX_SSRC_CHANGES = 4;
 
 export interface MediaTransmit {
   readonly kind: 'rtp' | 'rtcp';
-  /** Plain; it must not be changed (it may be kept for retransmission). */
+  /** Plain. It stays the stack's, which keeps it for retransmission and later uses its memory again: protect or copy it before the next input. */
   readonly packet: Uint8Array;
   /** The same bytes were sent before: pass it on to `SrtpContext.protect`. */
   readonly repeat: boolean;

@@ -9,15 +9,11 @@ import {
   ReportScheduler,
   RetransmissionBuffer,
   roundTripTime,
-  serializeRtpPacket,
   toNtp,
   Unwrapper,
 } from '@petrel/rtp';
 import { seededRandom } from '@petrel/testing';
 import vectors from './vectors/rfc3550-rfc8285.json' with { type: 'json' };
-
-const packet = (sequenceNumber: number): Uint8Array =>
-  serializeRtpPacket({ payloadType: 96, sequenceNumber: sequenceNumber & 0xffff, timestamp: 0, ssrc: 1, payload: new Uint8Array(10) });
 
 const received = (sequenceNumbers: readonly number[], statistics = new ReceptionStatistics(1)): ReceptionStatistics => {
   for (const sequenceNumber of sequenceNumbers) statistics.update(sequenceNumber);
@@ -167,7 +163,7 @@ describe('NACK generator', () => {
 describe('retransmission buffer', () => {
   test('P05 a packet is given once a round trip, however often it is asked for', () => {
     const buffer = new RetransmissionBuffer(16);
-    buffer.add(packet(7), 0);
+    buffer.allocate(7, 22, 0);
     let given = 0;
     for (let now = 0; now < 1000; now++) if (buffer.take(7, now, 100)) given += 1;
     expect(given).toBe(10);
@@ -175,9 +171,24 @@ describe('retransmission buffer', () => {
 
   test('keeps the latest packets only, and not for long', () => {
     const buffer = new RetransmissionBuffer(16, 1000);
-    for (let i = 0; i < 20; i++) buffer.add(packet(i), 0);
+    for (let i = 0; i < 20; i++) buffer.allocate(i, 22, 0);
     expect([buffer.take(3, 1, 10), buffer.take(4, 1, 10)?.length, buffer.take(20, 1, 10)]).toEqual([undefined, 22, undefined]);
     expect(buffer.take(5, 1001, 10)).toBeUndefined();
+  });
+
+  test('a place is used again for a packet of another size', () => {
+    const buffer = new RetransmissionBuffer(2);
+    for (const [sequenceNumber, length] of [10, 300, 20, 20, 1500].entries()) {
+      buffer.allocate(sequenceNumber, length, 0).fill(sequenceNumber, 12);
+      const taken = buffer.take(sequenceNumber, 0, 10)!;
+      expect([taken.length, taken[3], ...new Set(taken.subarray(12))]).toEqual([
+        length,
+        sequenceNumber,
+        ...(length > 12 ? [sequenceNumber] : []),
+      ]);
+    }
+    buffer.clear();
+    expect(buffer.take(4, 0, 10)).toBeUndefined();
   });
 });
 

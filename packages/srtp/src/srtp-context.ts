@@ -49,10 +49,8 @@ export class SrtpContext {
   readonly #transform: PacketTransform;
   readonly #extensions: HeaderExtensionCipher | undefined;
   readonly #arena = new Arena();
+  /** By SSRC as a signed number: those are small integers in V8, while larger ones are objects. */
   readonly #streams = new Map<number, ReplayList>();
-  /** The stream of the latest packet: most packets find it here. */
-  #latestSsrc = -1;
-  #latest: ReplayList | undefined;
 
   /** @throws RangeError when key or salt do not have the profile's length */
   constructor(options: SrtpContextOptions) {
@@ -125,18 +123,12 @@ export class SrtpContext {
   }
 
   #streamFor(ssrc: number): ReplayList | undefined {
-    if (ssrc === this.#latestSsrc) return this.#latest;
-    const stream = this.#streams.get(ssrc);
-    if (stream !== undefined) {
-      this.#latestSsrc = ssrc;
-      this.#latest = stream;
-    }
-    return stream;
+    return this.#streams.get(ssrc | 0);
   }
 
   #addStream(ssrc: number): ReplayList {
     const stream = new ReplayList();
-    this.#streams.set(ssrc, stream);
+    this.#streams.set(ssrc | 0, stream);
     return stream;
   }
 

@@ -30,6 +30,7 @@ export const KEY_FRAME_INTERVAL = 500;
 /** Bytes that may be resent before as much media was sent again: the resend rate stays below the media rate. */
 const MAX_RETRANSMISSION_BUDGET = 1_000_000;
 const EXTENSION_BIT = 0x10;
+const NONE: readonly HeaderExtension[] = [];
 /** Written by the stack, whatever the application's packets have. */
 const OWN_EXTENSIONS: ReadonlySet<string> = new Set([
   EXTENSION_URI.mid,
@@ -167,10 +168,9 @@ export class SendStream {
     const sequenceNumber = this.#sequence.map(header.ssrc, header.sequenceNumber, header.timestamp, codec.clockRate, now);
     if (sequenceNumber < 0) return this.#host.countDiscard('stale-outgoing');
     const timestamp = this.#sequence.mapTimestamp(header.timestamp);
-    const red = this.#redCodec !== undefined && (this.#options.redundancy ?? 0) > 0;
-    const payload = red ? this.#redundantPayload(codec, timestamp) : header.payload;
-    const payloadType = red ? this.#redCodec!.payloadType : codec.payloadType;
-    this.#transmit(header, payloadType, sequenceNumber, timestamp, payload, now);
+    if (this.#redCodec === undefined || (this.#options.redundancy ?? 0) === 0)
+      this.#transmit(header, codec.payloadType, sequenceNumber, timestamp, undefined, now);
+    else this.#transmit(header, this.#redCodec.payloadType, sequenceNumber, timestamp, this.#redundantPayload(codec, timestamp), now);
   }
 
   /** Sends BYE for it and forgets it. */
@@ -268,27 +268,42 @@ export class SendStream {
     }
   }
 
-  #transmit(header: RtpPacket, payloadType: number, sequenceNumber: number, timestamp: number, payload: Uint8Array, now: Instant): void {
-    const carried = this.#carriedIds.size > 0 ? this.#carriedExtensions(header) : [];
+  /** @param replacement of the payload; undefined: as it is */
+  #transmit(
+    header: RtpPacket,
+    payloadType: number,
+    sequenceNumber: number,
+    timestamp: number,
+    replacement: Uint8Array | undefined,
+    now: Instant,
+  ): void {
+    const carried = this.#carriedIds.size > 0 ? this.#carriedExtensions(header) : NONE;
     const blockStart = RTP_FIXED_HEADER_LENGTH + 4 * header.csrcCount;
     const blockLength = this.#template.lengthWith(carried);
-    const size = blockStart + blockLength + payload.length;
-    const packet = this.#host.arena.allocate(size);
+    const payloadLength = replacement?.length ?? header.payloadLength;
+    const size = blockStart + blockLength + payloadLength;
+    const packet = this.#history?.allocate(sequenceNumber, size, now) ?? this.#host.arena.allocate(size);
+    this.#writePayload(packet, header, replacement, blockStart + blockLength);
     packet[0] = 0x80 | (blockLength > 0 ? EXTENSION_BIT : 0) | header.csrcCount;
     writeRtpFixedHeader(packet, header.marker, payloadType, sequenceNumber, timestamp, this.#ssrc);
     if (header.csrcCount > 0) packet.set(header.bytes.subarray(RTP_FIXED_HEADER_LENGTH, blockStart), RTP_FIXED_HEADER_LENGTH);
     if (blockLength > 0) this.#writeBlock(this.#template, packet, blockStart, carried, size, now);
-    packet.set(payload, blockStart + blockLength);
-    this.#history?.add(packet, now);
     this.#budget = Math.min(MAX_RETRANSMISSION_BUDGET, this.#budget + size);
     this.#packetsSent += 1;
     if (header.marker) this.#markersSent += 1;
-    this.#bytesSent += payload.length;
+    this.#bytesSent += payloadLength;
     this.#headerBytesSent += blockStart + blockLength;
     this.#latestTimestamp = timestamp;
     this.#latestSentAt = now;
     this.#host.transmitRtp(packet, false);
     this.#host.sending(now);
+  }
+
+  /** Before the header: it copies the whole packet where that needs no view of the payload, and the header is written over it. */
+  #writePayload(packet: Uint8Array, header: RtpPacket, replacement: Uint8Array | undefined, at: number): void {
+    if (replacement !== undefined) packet.set(replacement, at);
+    else if (at >= header.payloadStart && header.payloadEnd === header.bytes.length) packet.set(header.bytes, at - header.payloadStart);
+    else packet.set(header.payload, at);
   }
 
   #writeBlock(
@@ -340,7 +355,7 @@ export class SendStream {
     return serializeRed({ payloadType: codec.payloadType, data: payload, redundant });
   }
 
-  #carriedExtensions(header: RtpPacket): HeaderExtension[] {
+  #carriedExtensions(header: RtpPacket): readonly HeaderExtension[] {
     const carried: HeaderExtension[] = [];
     if (header.extensionProfile < 0) return carried;
     for (const { id, data } of parseExtensions(header.bytes, header.extensionProfile, header.extensionStart, header.extensionEnd)) {
