@@ -61,6 +61,25 @@ const WAYS: readonly Way[] = [
   { name: 'nothing at all', end: (pc) => pc.close({ sequence: [], linger: 0 }) },
 ];
 
+// How the page may ----------------------------------------------------------------------------------------------------
+
+interface PageEnding {
+  readonly name: string;
+  readonly helper: boolean;
+  readonly kills?: boolean;
+  /** How long to watch, in milliseconds. */
+  readonly patience: number;
+  readonly end: (page: BrowserPage, browser: Browser) => Promise<unknown> | void;
+}
+
+const closeTab = (page: BrowserPage): void => void page.evaluate(() => window.close()).catch(() => undefined);
+const PAGE_ENDINGS: readonly PageEnding[] = [
+  { name: '1. calls `pc.close()`', helper: false, patience: 1000, end: (page) => page.evaluate(() => peer.pc.close()) },
+  { name: '2. tab closed, with `petrel/page`', helper: true, patience: 3000, end: closeTab },
+  { name: '3. tab closed, without it', helper: false, patience: 45_000, end: closeTab },
+  { name: '4. browser killed', helper: false, patience: 45_000, kills: true, end: (_page, browser) => browser.kill() },
+];
+
 // The tables ------------------------------------------------------------------------------------------------------------
 
 const media = new TestMedia();
@@ -222,23 +241,6 @@ function ownAddress(): string {
 }
 
 // The page ends it -------------------------------------------------------------------------------------------------------
-
-interface PageEnding {
-  readonly name: string;
-  readonly helper: boolean;
-  readonly kills?: boolean;
-  /** How long to watch, in milliseconds. */
-  readonly patience: number;
-  readonly end: (page: BrowserPage, browser: Browser) => Promise<unknown> | void;
-}
-
-const closeTab = (page: BrowserPage): void => void page.evaluate(() => window.close()).catch(() => undefined);
-const PAGE_ENDINGS: readonly PageEnding[] = [
-  { name: '1. calls `pc.close()`', helper: false, patience: 1000, end: (page) => page.evaluate(() => peer.pc.close()) },
-  { name: '2. tab closed, with `petrel/page`', helper: true, patience: 3000, end: closeTab },
-  { name: '3. tab closed, without it', helper: false, patience: 45_000, end: closeTab },
-  { name: '4. browser killed', helper: false, patience: 45_000, kills: true, end: (_page, browser) => browser.kill() },
-];
 
 async function measurePage(browser: Browser, { name, helper, patience, end }: PageEnding): Promise<Cells> {
   const page = await browser.openPage();
