@@ -52,11 +52,13 @@ export class NodeRuntime implements Runtime {
   /** Immediates run in order, and Node runs promise reactions between two of them. */
   queueTask(callback: () => void): void {
     this.#tasks += 1;
-    setImmediate(() => {
-      this.#tasks -= 1;
-      callback();
-    });
+    setImmediate(this.#run, callback);
   }
+
+  readonly #run = (task: () => void): void => {
+    this.#tasks -= 1;
+    task();
+  };
 
   networkInterfaces(): readonly NodeNetworkInterface[] {
     return networkInterfaces();

@@ -231,7 +231,8 @@ export class ConnectionDriver {
     this.#runtime.queueTask(() => {
       if (this.#closing) return;
       this.#dispatch(event);
-      if (this.#closing) return;
+      // What an application does in a handler of a channel is input of its own.
+      if (this.#closing || event.layer === 'channel') return;
       this.#sendAll();
       this.#queueEvents();
     });

@@ -265,8 +265,9 @@ export class DataChannelSlots {
   #toBinary(data: Uint8Array): ArrayBuffer | Blob {
     if (this.binaryType === 'blob') return new Blob([data as Uint8Array<ArrayBuffer>]);
     // A view into a datagram is copied, a message of its own is not.
-    const whole = data.byteOffset === 0 && data.byteLength === data.buffer.byteLength;
-    return (whole ? data.buffer : data.slice().buffer) as ArrayBuffer;
+    const { buffer, byteOffset, byteLength } = data;
+    const isWhole = byteOffset === 0 && byteLength === buffer.byteLength;
+    return (isWhole ? buffer : buffer.slice(byteOffset, byteOffset + byteLength)) as ArrayBuffer;
   }
 
   #updateBufferedAmount(): void {

@@ -1,4 +1,5 @@
 /** RTCDataChannel (W3C WebRTC §6.2). The protocol is in `@petrel/data-channel`; the state behind an object in data-channel-slots.ts. */
+import { Arena } from '@petrel/bytes';
 import { DataChannelSlots, type DataChannelOptions, type Payload } from './data-channel-slots.ts';
 import type { RTCErrorEvent } from './events.ts';
 import * as webidl from './webidl.ts';
@@ -177,6 +178,8 @@ export class RTCDataChannel extends EventTarget {
   }
 }
 
+const SHORT_MESSAGE = 2048;
+const SHORT_MESSAGES: Arena = new Arena();
 const byteLengthOf: ((this: ArrayBuffer) => number) | undefined = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'byteLength')?.get;
 
 /** Web IDL overload resolution for `send`: anything else is converted to a string. */
@@ -184,10 +187,18 @@ function toPayload(data: unknown): Payload {
   if (data instanceof Blob) return data;
   if (ArrayBuffer.isView(data)) {
     if (!isArrayBuffer(data.buffer)) throw new TypeError('RTCDataChannel.send: the view is on shared memory');
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+    return copyOf(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
-  if (isArrayBuffer(data)) return new Uint8Array(data).slice();
+  if (isArrayBuffer(data)) return copyOf(new Uint8Array(data));
   return webidl.domString(data, 'RTCDataChannel.send');
+}
+
+/** Short messages share slabs of memory: a buffer for each would cost more than sending it. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > SHORT_MESSAGE) return bytes.slice();
+  const copy = SHORT_MESSAGES.allocate(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 /** Also for buffers of other realms. */

@@ -91,6 +91,8 @@ const DEFAULT_SRTP_PROFILES: readonly ProtectionProfileName[] = ['AEAD_AES_128_G
 /** A peer that goes on sending after its close_notify is told again, this often and for this long. */
 const ANSWER_INTERVAL = 50;
 const ANSWER_PERIOD = 2000;
+/** SCTP packets up to this size are tried: what Ethernet takes, and what fits into a DTLS record where the peer is on the same machine. */
+const LARGEST_PACKET = { network: 1400, sameMachine: 16_000 };
 /** How long an ABORT waits for the alert that should follow, before consent is checked. */
 const ABORT_PATIENCE = 1000;
 /** The reason in a BYE counts for a close that follows so soon. */
@@ -339,7 +341,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   #onIceEvent(event: IceEvent, now: Instant): void {
     this.#events.push({ layer: 'ice', event });
-    if (event.type === 'selected-pair') this.#sctp?.pathChanged(now);
+    if (event.type === 'selected-pair') this.#sctp?.pathChanged(now, this.#largestPacket());
     this.#beginDtls(now);
   }
 
@@ -435,10 +437,18 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
       maxRetransmits: Infinity,
       // DTLS protects more than a checksum could (RFC 9653 §3, RFC 8261 §6).
       zeroChecksum: true,
+      maxProbedPacket: this.#largestPacket(),
       ...this.#sctpParameters,
     });
     this.channels.start(this.#sctp, this.#dtls!.role, now);
     this.#sctp.connect(now);
+  }
+
+  /** A peer that has an address of ours is on this machine: nothing between us and it has the limits of a network. */
+  #largestPacket(): number {
+    const remote = this.ice.selectedPair?.remote.address;
+    const isLocal = this.ice.stats.localCandidates.some(({ type, address }) => type === 'host' && address === remote);
+    return isLocal ? LARGEST_PACKET.sameMachine : LARGEST_PACKET.network;
   }
 
   #receiveSctp(packet: Uint8Array, now: Instant): void {

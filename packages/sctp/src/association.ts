@@ -151,9 +151,13 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     this.#tcb.peer?.receiver.setHeldBytes(bytes);
   }
 
-  /** The packets take another path (an ICE restart, another pair): what was learned of the old one is forgotten (§7.2.5.2). */
-  pathChanged(now: Instant): void {
+  /**
+   * The packets take another path (an ICE restart, another pair): what was learned of the old one is forgotten (§7.2.5.2).
+   * @param maxProbedPacket of this path; as before unless given
+   */
+  pathChanged(now: Instant, maxProbedPacket?: number): void {
     const tcb = this.#tcb;
+    if (maxProbedPacket !== undefined) this.#pathMtu.setMost(maxProbedPacket);
     tcb.rto.reset();
     tcb.sender.reset(tcb.options.maxPacket);
     if (tcb.state === 'established') this.#pathMtu.start(now);

@@ -18,6 +18,8 @@ import type { Tcb } from './tcb.ts';
 const MAX_PROBES = 3;
 /** PMTU_RAISE_TIMER (RFC 8899 §5.1.1). */
 const RAISE_INTERVAL = 600_000;
+/** What fits into an Ethernet frame, with DTLS and the headers below it. It is tried first; only below it does a search for what lies between pay. */
+const ETHERNET = 1400;
 /** Steps that are not worth a probe. */
 const RESOLUTION = 32;
 /** PROBE_TIMER: probes are not urgent, and must not be taken for lost too soon. */
@@ -28,13 +30,20 @@ const BLACK_HOLE_TIMEOUTS = 3;
 export class PathMtu {
   readonly #tcb: Tcb;
   /** The smallest size that did not fit. */
-  #tooLarge: number;
+  #tooLarge = Infinity;
+  /** The largest that is tried. */
+  #most: number;
   #probe: { readonly size: number; readonly info: Uint8Array; readonly attempt: number } | undefined;
   #due = false;
 
   constructor(tcb: Tcb) {
     this.#tcb = tcb;
-    this.#tooLarge = Infinity;
+    this.#most = tcb.options.maxProbedPacket;
+  }
+
+  /** Of the path that is used from now on. */
+  setMost(bytes: number): void {
+    this.#most = Math.max(bytes & ~3, this.#tcb.options.maxPacket);
   }
 
   /** The path is new: begins at the size that every path takes. */
@@ -97,18 +106,19 @@ export class PathMtu {
     this.#due = size !== undefined;
     if (size === undefined) {
       this.#probe = undefined;
-      if (this.#tcb.options.maxProbedPacket > this.#tcb.options.maxPacket) this.#tcb.timers.start('path-mtu', now + RAISE_INTERVAL);
+      if (this.#most > this.#tcb.options.maxPacket) this.#tcb.timers.start('path-mtu', now + RAISE_INTERVAL);
       return;
     }
     this.#probe = { size, info: heartbeatInfo(this.#tcb), attempt };
     this.#tcb.timers.start('path-mtu', now + Math.max(MIN_PROBE_TIMEOUT, 2 * this.#tcb.rto.value));
   }
 
-  /** The largest first, for it fits mostly; then halfway between what fits and what does not. */
+  /** That of Ethernet first, for it fits mostly; then the largest, or halfway between what fits and what does not. */
   #nextSize(): number | undefined {
     const { maxPacket } = this.#tcb;
-    const { maxProbedPacket } = this.#tcb.options;
-    if (this.#tooLarge === Infinity) return maxPacket < maxProbedPacket ? maxProbedPacket : undefined;
+    const first = Math.min(ETHERNET, this.#most);
+    if (this.#tooLarge === Infinity) return maxPacket < first ? first : maxPacket < this.#most ? this.#most : undefined;
+    if (maxPacket >= first) return undefined;
     const size = (maxPacket + this.#tooLarge) >> 1;
     return size - maxPacket < RESOLUTION ? undefined : size & ~3;
   }

@@ -515,6 +515,24 @@ describe('path MTU (RFC 8899)', () => {
     );
   });
 
+  test.each([
+    [65_535, 16_000],
+    [9000, 1400],
+    [1300, 1272],
+  ])(
+    'a path that may take packets of 16,000, and takes %i: packets of %i, without a search for what is larger than Ethernet',
+    (limit, expected) => {
+      const both = connect({ filter: upTo(limit) }, { maxProbedPacket: 16_000 });
+      both.link.run(60_000);
+      expect(Math.abs(both.a.stats.maxPacket - expected)).toBeLessThanOrEqual(32);
+      const large = new Set(both.link.wire.map(({ datagram }) => datagram.length).filter((length) => length > 1400));
+      expect([...large]).toEqual(limit > 1400 ? [16_000] : []);
+      both.a.pathChanged(both.link.now(), 1400);
+      both.link.run(60_000);
+      expect(both.a.stats.maxPacket).toBeLessThanOrEqual(1400);
+    },
+  );
+
   test('RFC 8899 §4.3: large packets that no longer arrive are given up, and the data arrives in small ones', () => {
     let limit = 1500;
     const both = connect({ filter: (datagram) => (datagram.length > limit ? undefined : datagram) });
