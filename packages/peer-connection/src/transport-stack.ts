@@ -219,7 +219,8 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   /** What ICE has to send already; the layers above are not asked. */
   pollDatagram(now: Instant): IceTransmit | undefined {
     const transmit = this.ice.pollTransmit(now);
-    if (this.tap && transmit) describeDatagram(this.tap, now, 'out', transmit.data, this.#dtls?.latestAlerts.sent);
+    // DTLS is described when it is handed down, so that a tap sees it in order with SRTP, and inside of TURN too.
+    if (this.tap && transmit && classify(transmit.data) !== 'dtls') describeDatagram(this.tap, now, 'out', transmit.data);
     return transmit;
   }
 
@@ -274,6 +275,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     if (datagram === undefined || !this.ice.send(datagram, now)) return this.discards.count('unsent-datagram');
     this.counters.packetsSent += 1;
     this.counters.bytesSent += datagram.length;
+    if (this.tap && classify(datagram) === 'dtls') describeDatagram(this.tap, now, 'out', datagram, this.#dtls?.latestAlerts.sent);
   }
 
   /** A datagram of the peer's during the close, when only DTLS still listens: for alerts. A peer that closed before gets its answer again. */
