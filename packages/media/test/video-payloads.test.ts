@@ -187,7 +187,7 @@ describe('VP9', () => {
     ['80', 'cut off'],
     ['8c', 'without picture id'],
     ['1c00', 'I is 0 in flexible mode'],
-    ['dc920103050709', 'four references'],
+    ['dc920103050706aa', 'four references'],
     ['8e1138', 'a structure that is cut off'],
     ['8c11', 'nothing after it'],
   ])('P06 %s (%s) is no payload', (hex) => {

@@ -170,10 +170,10 @@ class H264Reader implements PayloadReader {
       if (offset + SIZE_LENGTH > payload.length) return 'malformed';
       const size = readUint16(payload, offset);
       const end = offset + SIZE_LENGTH + size;
-      if (size === 0 || end > payload.length) return 'malformed';
+      if (end > payload.length) return 'malformed';
       const unit = payload.subarray(offset + SIZE_LENGTH, end);
       const type = nalType(unit);
-      // Neither aggregation nor fragments in it (§5.7.1).
+      // Neither aggregation nor fragments in it (§5.7.1); a unit of no bytes has type 0.
       if (type === 0 || type > MAX_SINGLE_TYPE) return 'malformed';
       const reason = this.#unit(unit, frame, mustBegin && offset === 1);
       if (reason !== undefined) return reason;
