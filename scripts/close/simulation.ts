@@ -1,16 +1,17 @@
 /**
- * `npm run close-simulation -- [seeds] [first seed]`: closes over a path that loses 0, 10, 30 and 50 % of all packets in both directions, both ends
- * ours, so many seeds each (10,000 unless given), and says how many peers noticed within a second and what it cost. The same seeds give the same figures.
+ * `npm run close-simulation -- [seeds] [percent…]`: closes over a path that loses 0, 10, 30 and 50 % of all packets (or as given) in both directions, both
+ * ends ours, so many seeds each (10,000 unless given), and says how many peers noticed within a second and what it cost. The same seeds give the same figures.
  */
 import { type CloseRun, simulateClose, TRAFFIC } from '../../packages/peer-connection/test/support/close-simulation.ts';
 import { printTable } from '../bench/lib/table.ts';
 
-const [count, first] = [Number(process.argv[2] ?? 10_000), Number(process.argv[3] ?? 0)];
+const [count = 10_000, ...given] = process.argv.slice(2).map(Number);
+const losses = given.length > 0 ? given : [0, 10, 30, 50];
 const rows: (string | number)[][] = [];
-for (const loss of [0, 0.1, 0.3, 0.5]) {
+for (const percent of losses) {
   const runs: CloseRun[] = [];
-  for (let seed = first; seed < first + count; seed++) runs.push(await simulateClose({ seed, loss }));
-  rows.push(summary(loss, runs));
+  for (let seed = 0; seed < count; seed++) runs.push(await simulateClose({ seed, loss: percent / 100 }));
+  rows.push(summary(percent, runs));
   console.error(rows.at(-1)!.join(' | '));
   for (const traffic of TRAFFIC) console.error(`  ${traffic}: ${share(runs.filter((run) => run.traffic === traffic))}`);
 }
@@ -38,7 +39,7 @@ function summary(loss: number, runs: readonly CloseRun[]): (string | number)[] {
   const wrong = runs.filter(({ elsewhere, openHandles, report }) => elsewhere > 0 || openHandles.length > 0 || report.flights > 20);
   if (wrong.length > 0) console.error(`${wrong.length} runs sent elsewhere, leaked or flew too often`);
   return [
-    `${loss * 100} %`,
+    `${loss} %`,
     share(runs),
     delays[Math.floor(0.95 * delays.length)]!,
     delays[Math.floor(0.999 * delays.length)]!,

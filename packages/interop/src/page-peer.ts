@@ -61,6 +61,8 @@ declare global {
 const video = document.createElement('video');
 Object.assign(video, { muted: true, autoplay: true, playsInline: true });
 document.body.append(video);
+/** What stops the media of the connection before. */
+const running: (() => void)[] = [];
 const waiting: { name: string; resolve: (event: PageEvent) => void }[] = [];
 
 const self: PagePeer = {
@@ -91,6 +93,7 @@ window.peer = self;
 
 function create({ receive = [], send = [], channel = false, helper = false }: ConnectOptions): void {
   self.pc.close();
+  for (const stop of running.splice(0)) stop();
   self.events = [];
   waiting.length = 0;
   const pc = new RTCPeerConnection();
@@ -161,6 +164,7 @@ function makeTrack(kind: 'audio' | 'video'): MediaStreamTrack {
     const oscillator = context.createOscillator();
     oscillator.connect(destination);
     oscillator.start();
+    running.push(() => void context.close());
     return destination.stream.getAudioTracks()[0]!;
   }
   const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 });
@@ -173,7 +177,8 @@ function makeTrack(kind: 'audio' | 'video'): MediaStreamTrack {
     context.fillText(String(count++), 100, 120);
   };
   draw();
-  setInterval(draw, 40);
+  const timer = setInterval(draw, 40);
+  running.push(() => clearInterval(timer));
   return canvas.captureStream(25).getVideoTracks()[0]!;
 }
 
