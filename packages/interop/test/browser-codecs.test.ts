@@ -54,7 +54,7 @@ describeWith('ffmpeg', 'frames of ffmpeg and of browsers', (ffmpeg) => {
         '%s: it decodes our frames, and ffmpeg decodes those of its own',
         async (mimeType) => {
           // Firefox has H264 only with a plugin that it downloads.
-        if (!(await hasCodec(browser, mimeType))) return;
+          if (!(await hasCodec(browser, mimeType))) return;
           const pc = new RTCPeerConnection({ autoClose: true });
           session = new Session(browser.page, pc);
           const video = addMedia(pc, mimeType);

@@ -48,7 +48,11 @@ describeWith('ffmpeg', 'ffmpeg, by plain RTP', (ffmpeg) => {
       const forward = await rtpForward({ source: source.track, mimeType, port });
       closing.push(() => forward.close());
       const wanted = isVideo ? 30 : 20;
-      const args = [...'-protocol_whitelist pipe,rtp,udp -analyzeduration 500000 -f sdp -i pipe:0'.split(' '), isVideo ? '-frames:v' : '-frames:a', String(wanted)];
+      const args = [
+        ...'-protocol_whitelist pipe,rtp,udp -analyzeduration 500000 -f sdp -i pipe:0'.split(' '),
+        isVideo ? '-frames:v' : '-frames:a',
+        String(wanted),
+      ];
       const decoding = decodeInput(ffmpeg, args, Buffer.from(forward.sdp));
       let decoded: Awaited<typeof decoding> | undefined;
       void decoding.then((result) => (decoded = result));
