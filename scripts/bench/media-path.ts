@@ -107,7 +107,6 @@ class World {
 
   runtime(address: string): Runtime {
     const now = (): number => performance.now() + this.time;
-    const none = (): Promise<never> => Promise.reject(new Error('not here'));
     return {
       crypto: this.#crypto,
       now,
@@ -141,6 +140,10 @@ class World {
     this.#handlers.set(address, handler);
     return socket;
   }
+}
+
+function none(): Promise<never> {
+  return Promise.reject(new Error('not here'));
 }
 
 /** An AEAD that copies, with a tag of zeros. */

@@ -48,8 +48,9 @@ export class ConnectionDriver {
 
   /** An API call: changes the stack, sends what that queued before it returns, and delivers events later. */
   input<Result>(change: (stack: TransportStack, now: Instant) => Result): Result {
-    const result = change(this.stack, this.#runtime.now());
-    this.#sendAll();
+    const now = this.#runtime.now();
+    const result = change(this.stack, now);
+    this.#sendAll(now);
     this.#queueEvents();
     return result;
   }
@@ -169,8 +170,9 @@ export class ConnectionDriver {
   // Input --------------------------------------------------------------------------------------------------------------
 
   #onDatagram(socket: number, data: Uint8Array, address: string, port: number): void {
-    (this.#closing ?? this.stack).receive(socket, data, address, port, this.#runtime.now());
-    this.#afterNetworkInput();
+    const now = this.#runtime.now();
+    (this.#closing ?? this.stack).receive(socket, data, address, port, now);
+    this.#afterNetworkInput(now);
   }
 
   #onStreamData(id: number, data: Uint8Array): void {
@@ -183,17 +185,16 @@ export class ConnectionDriver {
     this.#afterNetworkInput();
   }
 
-  #afterNetworkInput(): void {
-    this.#sendAll();
+  #afterNetworkInput(now?: Instant): void {
+    this.#sendAll(now);
     if (this.#closing) return this.#deliverClosingEvents();
     this.#queueEvents();
   }
 
   // Output -------------------------------------------------------------------------------------------------------------
 
-  #sendAll(): void {
+  #sendAll(now: Instant = this.#runtime.now()): void {
     const core = this.#closing ?? this.stack;
-    const now = this.#runtime.now();
     for (let transmit = core.pollTransmit(now); transmit; transmit = core.pollTransmit(now)) this.#sockets.send(transmit);
     this.#armTimer();
   }

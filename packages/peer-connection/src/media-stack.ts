@@ -2,7 +2,7 @@
  * RTP and RTCP of one transport (BUNDLE group), without encryption: streams, routing, reports, feedback
  * (RFC 3550, RFC 4585, RFC 8834, RFC 8843 §9).
  */
-import { Arena } from '@petrel/bytes';
+import { Arena, readUint16 } from '@petrel/bytes';
 import type { CryptoProvider } from '@petrel/crypto';
 import {
   compactNtp,
@@ -20,6 +20,7 @@ import { composeFeedback, composeGoodbyes, composeReports, type LocalSource } fr
 import { RtcpReceiver } from './media/rtcp-receiver.ts';
 import type { ReceiveStreamOptions, SendStreamOptions } from './media/rtp-parameters.ts';
 import { SendStream } from './media/send-stream.ts';
+import { SsrcMap } from './media/ssrc-map.ts';
 import { SentPacketHistory, type SentPacketFeedback } from './media/sent-packet-history.ts';
 import type { MediaDiscard, StreamHost } from './media/stream-host.ts';
 import { StreamRouter } from './media/stream-router.ts';
@@ -88,7 +89,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
   readonly #rtcp: RtcpReceiver;
   readonly #sendStreams = new Set<SendStream>();
   /** By media SSRC and by RTX SSRC. */
-  readonly #sendStreamBySsrc = new Map<number, SendStream>();
+  readonly #sendStreamBySsrc = new SsrcMap<SendStream>();
   readonly #ssrcChanges = new WeakMap<SendStream, number>();
   readonly #header = new RtpPacket();
   readonly #transmits = new Queue<MediaTransmit>();
@@ -181,7 +182,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     if (!header.read(packet)) return this.discards.count('malformed-rtp');
     this.#start(now);
     const transportId = this.#router.transportSequenceNumberId;
-    if (transportId > 0) this.#recordArrival(header.extension(transportId), now);
+    if (transportId > 0) this.#recordArrival(header, transportId, now);
     if (header.ssrc === this.#receiverSsrc || this.#sendStreamBySsrc.has(header.ssrc)) this.#resolveCollision(header.ssrc, now);
     const source = this.#router.route(header, now);
     if (typeof source === 'string') return this.discards.count(source);
@@ -278,9 +279,10 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     this.#timers.start('housekeeping', now + HOUSEKEEPING_INTERVAL);
   }
 
-  #recordArrival(data: Uint8Array | undefined, now: Instant): void {
-    if (data === undefined || data.length < 2) return;
-    this.#arrivals.receive((data[0]! << 8) | data[1]!, now);
+  #recordArrival(header: RtpPacket, extensionId: number, now: Instant): void {
+    const offset = header.extensionOffset(extensionId);
+    if (offset < 0 || header.extensionLengthAt(offset) < 2) return;
+    this.#arrivals.receive(readUint16(header.bytes, offset), now);
     if (!this.#timers.isRunning('transport-feedback')) this.#timers.start('transport-feedback', now + TRANSPORT_FEEDBACK_INTERVAL);
   }
 

@@ -184,7 +184,7 @@ export function subscribeToTrack(track: MediaStreamTrack, listener: PacketListen
   const slots = mediaStreamTrackSlots(track);
   if (slots.readyState === 'ended') return () => {};
   const unsubscribe = slots.source.subscribe((packet) => {
-    if (slots.enabled) listener(packet);
+    if (slots.enabled && slots.readyState === 'live') listener(packet);
   });
   const end = (): void => {
     slots.onEnded.delete(end);

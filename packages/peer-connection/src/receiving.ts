@@ -16,7 +16,8 @@ export class ReceiverSource implements TrackSource {
   /** As negotiated. */
   headerExtensions: readonly HeaderExtension[] = [];
   #codec: TrackSource['codec'];
-  readonly #listeners = new Set<{ readonly listener: PacketListener }>();
+  /** Replaced when it changes. */
+  #listeners: readonly { readonly listener: PacketListener }[] = [];
 
   constructor(kind: MediaKind) {
     this.kind = kind;
@@ -29,8 +30,10 @@ export class ReceiverSource implements TrackSource {
 
   subscribe(listener: PacketListener): () => void {
     const entry = { listener };
-    this.#listeners.add(entry);
-    return () => this.#listeners.delete(entry);
+    this.#listeners = [...this.#listeners, entry];
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== entry);
+    };
   }
 
   requestKeyFrame(): void {

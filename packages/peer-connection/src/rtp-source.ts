@@ -33,7 +33,8 @@ export class RtpSource {
   /** Called when a receiver needs a key frame (PLI or FIR), at most once per request. */
   onkeyframerequest: (() => void) | null = null;
   readonly #track: MediaStreamTrack;
-  readonly #listeners: Set<PacketListener> = new Set();
+  /** Replaced when it changes. */
+  #listeners: readonly PacketListener[] = [];
 
   /** @throws TypeError when `kind` is neither 'audio' nor 'video' */
   constructor(kind: MediaKind, options: RtpSourceOptions = {}) {
@@ -64,8 +65,10 @@ export class RtpSource {
   #subscribe(listener: PacketListener): () => void {
     // A function of its own for each subscription, so that one listener may subscribe twice.
     const entry: PacketListener = (packet) => listener(packet);
-    this.#listeners.add(entry);
-    return () => this.#listeners.delete(entry);
+    this.#listeners = [...this.#listeners, entry];
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== entry);
+    };
   }
 }
 

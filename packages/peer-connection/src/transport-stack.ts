@@ -120,6 +120,8 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   #sctp: SctpAssociation | undefined;
   #sctpParameters: SctpParameters | undefined;
   #keys: SrtpKeys | undefined;
+  /** All that the layers had to say was media, which moves nothing else: once that is polled, they need not be asked again. */
+  #isFlushed = false;
   #remoteReason = '';
   #remoteCloseAt: Instant | undefined;
   #abortDoubtAt: Instant = NEVER;
@@ -208,12 +210,19 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   pollTransmit(now: Instant): IceTransmit | undefined {
     const ready = this.pollDatagram(now);
     if (ready !== undefined) return ready;
+    if (this.#isFlushed) {
+      this.#isFlushed = false;
+      return undefined;
+    }
     // What was said to one layer alone has not been noticed by the others yet.
     this.#drain(now);
     this.flushMedia(now);
+    const { packetsSent } = this.counters;
     this.flushSctp(now);
     this.flushDtls(now);
-    return this.pollDatagram(now);
+    const first = this.pollDatagram(now);
+    this.#isFlushed = first !== undefined && this.counters.packetsSent === packetsSent;
+    return first;
   }
 
   /** What ICE has to send already; the layers above are not asked. */

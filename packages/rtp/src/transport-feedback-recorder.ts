@@ -12,35 +12,44 @@ const MAX_DELTA_UNITS = 0x7f00;
 
 export class TransportFeedbackRecorder {
   readonly #unwrapper = new Unwrapper(16);
-  /** Arrival by extended sequence number, since the last feedback. */
-  #pending = new Map<number, Instant>();
+  /** What arrived since the last feedback: extended sequence numbers, and when. */
+  readonly #sequenceNumbers = new Float64Array(MAX_PENDING);
+  readonly #arrivals = new Float64Array(MAX_PENDING);
+  #pending = 0;
+  #inOrder = true;
   /** First number that no feedback has covered. */
   #next: number | undefined;
   #feedbackCount = 0;
 
   receive(transportSequenceNumber: number, now: Instant): void {
     const sequenceNumber = this.#unwrapper.unwrap(transportSequenceNumber);
-    if (this.#pending.size >= MAX_PENDING || this.#pending.has(sequenceNumber)) return;
-    this.#pending.set(sequenceNumber, now);
+    const index = this.#pending;
+    if (index === MAX_PENDING) return;
+    if (index > 0 && sequenceNumber <= this.#sequenceNumbers[index - 1]!) this.#inOrder = false;
+    this.#sequenceNumbers[index] = sequenceNumber;
+    this.#arrivals[index] = now;
+    this.#pending = index + 1;
   }
 
   get hasPending(): boolean {
-    return this.#pending.size > 0;
+    return this.#pending > 0;
   }
 
   /** Feedback about everything since the last call, in as many packets as it takes. */
   build(senderSsrc: number, mediaSsrc: number): TransportFeedback[] {
-    const received = [...this.#pending.keys()].toSorted((a, b) => a - b);
+    if (!this.#inOrder) this.#sort();
+    const received = this.#sequenceNumbers;
     const feedback: TransportFeedback[] = [];
     let index = 0;
-    while (index < received.length) {
+    while (index < this.#pending) {
       const base = this.#baseFor(received[index]!);
-      const end = this.#endOfPacket(received, index, base);
-      feedback.push(this.#packet(received.slice(index, end), base, senderSsrc, mediaSsrc));
+      const end = this.#endOfPacket(index, base);
+      feedback.push(this.#packet(index, end, base, senderSsrc, mediaSsrc));
       this.#next = Math.max(this.#next ?? 0, received[end - 1]! + 1);
       index = end;
     }
-    this.#pending.clear();
+    this.#pending = 0;
+    this.#inOrder = true;
     return feedback;
   }
 
@@ -50,30 +59,43 @@ export class TransportFeedbackRecorder {
     return next === undefined || first < next ? first : Math.max(next, first - MAX_STATUSES + 1);
   }
 
-  #endOfPacket(received: readonly number[], start: number, base: number): number {
+  #endOfPacket(start: number, base: number): number {
+    const received = this.#sequenceNumbers;
     // What lies between late arrivals was reported on before: it must not be called lost now.
     const late = this.#next !== undefined && base < this.#next;
     let end = start + 1;
-    while (end < received.length) {
-      const [previous, current] = [received[end - 1]!, received[end]!];
-      if ((late && current !== previous + 1) || current - base >= MAX_STATUSES || !this.#isEncodable(previous, current)) break;
+    while (end < this.#pending) {
+      const current = received[end]!;
+      if ((late && current !== received[end - 1]! + 1) || current - base >= MAX_STATUSES || !this.#isEncodable(end)) break;
       end += 1;
     }
     return end;
   }
 
-  #isEncodable(previous: number, current: number): boolean {
-    return Math.abs(this.#pending.get(current)! - this.#pending.get(previous)!) / ARRIVAL_UNIT < MAX_DELTA_UNITS;
+  #isEncodable(index: number): boolean {
+    return Math.abs(this.#arrivals[index]! - this.#arrivals[index - 1]!) / ARRIVAL_UNIT < MAX_DELTA_UNITS;
   }
 
-  #packet(received: readonly number[], base: number, senderSsrc: number, mediaSsrc: number): TransportFeedback {
-    const arrivals = new Int32Array(received[received.length - 1]! - base + 1).fill(NOT_RECEIVED);
-    const { referenceTime, originUnits } = referenceTimeOf(this.#pending.get(received[0]!)!);
-    for (const sequenceNumber of received)
-      arrivals[sequenceNumber - base] = Math.floor(this.#pending.get(sequenceNumber)! / ARRIVAL_UNIT) - originUnits;
+  #packet(start: number, end: number, base: number, senderSsrc: number, mediaSsrc: number): TransportFeedback {
+    const arrivals = new Int32Array(this.#sequenceNumbers[end - 1]! - base + 1).fill(NOT_RECEIVED);
+    const { referenceTime, originUnits } = referenceTimeOf(this.#arrivals[start]!);
+    for (let index = start; index < end; index++)
+      arrivals[this.#sequenceNumbers[index]! - base] = Math.floor(this.#arrivals[index]! / ARRIVAL_UNIT) - originUnits;
     const feedbackCount = this.#feedbackCount;
     this.#feedbackCount = (feedbackCount + 1) & 0xff;
     const baseSequenceNumber = ((base % 0x1_0000) + 0x1_0000) % 0x1_0000;
     return { type: 'transport-feedback', senderSsrc, mediaSsrc, baseSequenceNumber, referenceTime, feedbackCount, arrivals };
+  }
+
+  /** Ascending; of two with one number the first counts. */
+  #sort(): void {
+    const [sequenceNumbers, arrivals] = [this.#sequenceNumbers.slice(0, this.#pending), this.#arrivals.slice(0, this.#pending)];
+    const order = [...sequenceNumbers.keys()].toSorted((a, b) => sequenceNumbers[a]! - sequenceNumbers[b]! || a - b);
+    this.#pending = 0;
+    for (const index of order) {
+      if (this.#pending > 0 && this.#sequenceNumbers[this.#pending - 1] === sequenceNumbers[index]) continue;
+      this.#sequenceNumbers[this.#pending] = sequenceNumbers[index]!;
+      this.#arrivals[this.#pending++] = arrivals[index]!;
+    }
   }
 }

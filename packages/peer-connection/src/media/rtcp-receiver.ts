@@ -14,6 +14,7 @@ import {
 } from '@petrel/rtp';
 import type { Instant } from '@petrel/sans-io';
 import type { MediaEvent } from '../media-stack.ts';
+import type { SsrcMap } from './ssrc-map.ts';
 import type { SendStream } from './send-stream.ts';
 import type { SentPacketHistory } from './sent-packet-history.ts';
 import type { MediaDiscard } from './stream-host.ts';
@@ -24,7 +25,7 @@ const MAX_REFERENCE_TIMES = 31;
 
 export interface RtcpReceiverOptions {
   readonly router: StreamRouter;
-  readonly sendStreams: ReadonlyMap<number, SendStream>;
+  readonly sendStreams: Pick<SsrcMap<SendStream>, 'get' | 'has'>;
   readonly wallClock: (now: Instant) => number;
   readonly sentPackets: SentPacketHistory;
   readonly emit: (event: MediaEvent) => void;

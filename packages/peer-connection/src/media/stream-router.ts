@@ -6,6 +6,7 @@ import { IncomingSource } from './incoming-source.ts';
 import { extensionId } from './packet-header.ts';
 import type { ReceiveStream } from './receive-stream.ts';
 import type { RtpHeaderExtension } from './rtp-parameters.ts';
+import { SsrcMap } from './ssrc-map.ts';
 import type { MediaDiscard } from './stream-host.ts';
 
 /** Remote SSRCs of a transport; with many sections, four for each. */
@@ -23,7 +24,7 @@ interface ExtensionIds {
 
 export class StreamRouter {
   readonly #streams = new Set<ReceiveStream>();
-  readonly #sources = new Map<number, IncomingSource>();
+  readonly #sources = new SsrcMap<IncomingSource>();
   #byMid = new Map<string, ReceiveStream>();
   /** Announced in the description, for media and for RTX. */
   #bySsrc = new Map<number, ReceiveStream>();
@@ -34,7 +35,7 @@ export class StreamRouter {
   #ids: ExtensionIds = { mid: 0, rid: 0, repairedRid: 0, transportSequenceNumber: 0 };
   #latest: IncomingSource | undefined;
 
-  get sources(): ReadonlyMap<number, IncomingSource> {
+  get sources(): Pick<SsrcMap<IncomingSource>, 'get' | 'has' | 'values' | 'size'> {
     return this.#sources;
   }
 
