@@ -14,11 +14,15 @@ import { BATCH, GHASH_BATCH, GHASH_TABLE_LENGTH, PAGES, ROUND_KEY_LENGTH } from 
 
 const BYTES = Array.from({ length: 16 }, (_, index) => index);
 const ZERO = BYTES.map(() => 0);
+/**
+ * The state is kept row by row: row r is the 32-bit word r, which vector instructions move as one. FIPS 197 §3.4 has it column by column. This exchanges the two.
+ */
+const ROW_ORDER = BYTES.map((i) => 4 * (i & 3) + (i >> 2));
 /** ShiftRows (FIPS 197 §5.1.2): byte i comes from here. */
-const SHIFT_ROWS = BYTES.map((i) => (i + 4 * (i & 3)) & 15);
-/** The next byte of the same column. */
-const NEXT_ROW = BYTES.map((i) => (i & 12) | ((i + 1) & 3));
-const OPPOSITE_ROW = BYTES.map((i) => (i & 12) | ((i + 2) & 3));
+const SHIFT_ROWS = BYTES.map((i) => (i & 12) | ((i + (i >> 2)) & 3));
+const NEXT_ROW = BYTES.map((i) => (i + 4) & 15);
+const OPPOSITE_ROW = BYTES.map((i) => (i + 8) & 15);
+/** Counters are big-endian. */
 const SWAP_COUNTER = BYTES.map((i) => (i < 12 ? i : 27 - i));
 const REVERSE = BYTES.map((i) => 15 - i);
 /** Bit k of the product with x, when bit k - 1 is there already: also the top bit, where x^8 + x^4 + x^3 + x + 1 has a term. */
@@ -44,11 +48,15 @@ function keystream(): FunctionBody {
   const base = body.vector();
   const state = body.vectors(8);
   const scratch = new SliceScratch(body);
+  // Orders of bytes in variables: as constants of `shuffle`, they would be put together again for each use.
+  const [counterOrder, rowOrder] = [body.vector(), body.vector()];
+  body.constant(ROW_ORDER.map((i) => SWAP_COUNTER[i]!)).set(counterOrder);
+  body.constant(ROW_ORDER).set(rowOrder).constant(SHIFT_ROWS).set(scratch.shiftRows);
   body.get(counterBlock).load().set(base);
   body.loop(() => {
     state.forEach((block, index) => {
       body.get(base).get(counter).i32(index).i32Add().replaceI32Lane(3);
-      body.constant(ZERO).shuffle(SWAP_COUNTER).set(block);
+      body.get(counterOrder).swizzle().set(block);
     });
     transpose(body, state, scratch);
     body.get(keys).set(roundKey).get(rounds).set(round);
@@ -56,19 +64,22 @@ function keystream(): FunctionBody {
     body.loop(() => {
       body.advance(roundKey, ROUND_KEY_LENGTH);
       substitute(body, state, scratch);
+      shiftRows(body, state, scratch);
       mix(body, state, scratch);
       addRoundKey(body, state, roundKey);
       body.advance(round, -1).get(round).i32(1).i32Subtract();
     });
     body.advance(roundKey, ROUND_KEY_LENGTH);
     substitute(body, state, scratch);
-    for (const slice of state) body.get(slice).constant(ZERO).shuffle(SHIFT_ROWS).set(slice);
+    shiftRows(body, state, scratch);
     addRoundKey(body, state, roundKey);
     transpose(body, state, scratch);
     for (const [index, block] of state.entries())
       body
         .get(at)
         .get(block)
+        .get(rowOrder)
+        .swizzle()
         .store(16 * index);
     body.advance(counter, BATCH);
     whileBelow(body, at, 16 * BATCH, end);
@@ -128,12 +139,14 @@ function substituteOnce(): FunctionBody {
 class SliceScratch {
   readonly wires = new Map<string, Local>();
   readonly temporary: Local;
+  readonly shiftRows: Local;
   readonly rotated: Local[];
   readonly sums: Local[];
 
   constructor(body: FunctionBody) {
     for (const { output } of SBOX_GATES) this.wires.set(output, body.vector());
     this.temporary = body.vector();
+    this.shiftRows = body.vector();
     this.rotated = body.vectors(8);
     this.sums = body.vectors(8);
   }
@@ -148,18 +161,18 @@ function substitute(body: FunctionBody, state: readonly Local[], { wires }: Slic
   state.forEach((slice, bit) => body.get(wires.get(`s${7 - bit}`)!).set(slice));
 }
 
+function shiftRows(body: FunctionBody, state: readonly Local[], { shiftRows: order }: SliceScratch): void {
+  for (const slice of state) body.get(slice).get(order).swizzle().set(slice);
+}
+
 /**
- * ShiftRows and MixColumns (FIPS 197 §5.1.2, §5.1.3). With b the next byte of the column, and c, d those after it: 2a + 3b + c + d = 2(a + b) + b + (c + d), and
- * c + d is a + b of the row opposite.
+ * MixColumns (FIPS 197 §5.1.3). With b the next byte of the column, and c, d those after it: 2a + 3b + c + d = 2(a + b) + b + (c + d), and c + d is a + b of
+ * the row opposite.
  */
 function mix(body: FunctionBody, state: readonly Local[], { rotated, sums }: SliceScratch): void {
   state.forEach((slice, bit) => {
-    body
-      .get(slice)
-      .constant(ZERO)
-      .shuffle(NEXT_ROW.map((i) => SHIFT_ROWS[i]!))
-      .set(rotated[bit]!);
-    body.get(slice).constant(ZERO).shuffle(SHIFT_ROWS).get(rotated[bit]!).xor().set(sums[bit]!);
+    body.get(slice).constant(ZERO).shuffle(NEXT_ROW).set(rotated[bit]!);
+    body.setXor(sums[bit]!, slice, rotated[bit]!);
   });
   state.forEach((slice, bit) => {
     body.get(rotated[bit]!).get(sums[bit]!).constant(ZERO).shuffle(OPPOSITE_ROW).xor();

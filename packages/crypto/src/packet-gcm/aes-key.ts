@@ -25,7 +25,7 @@ export class AesKey {
     for (let i = 0; i < 16; i++) {
       // The constant of SubBytes is added with the key of its round.
       const byte = (words[i >> 2]! >>> (24 - 8 * (i & 3))) ^ (round === 0 ? 0 : 0x63);
-      for (let bit = 0; bit < 8; bit++) slices[16 * bit + i] = -((byte >>> bit) & 1);
+      for (let bit = 0; bit < 8; bit++) slices[16 * bit + 4 * (i & 3) + (i >> 2)] = -((byte >>> bit) & 1); // row by row
     }
   }
 }
