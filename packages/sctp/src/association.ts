@@ -415,6 +415,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
         this.#handshake.onCookieAck(now);
         return true;
       case CHUNK_TYPE.heartbeat:
+        this.#pathMtu.onHeartbeat(value, now);
         // §8.3; not before there is a verification tag for the answer
         if (tcb.remoteTag !== 0 && value.length <= MAX_ECHO) tcb.sendControl(CHUNK_TYPE.heartbeatAck, value.slice());
         else tcb.discards.count('unexpected-chunk');

@@ -7,8 +7,12 @@
  *     ^                        └─────────────── large packets no longer arrive ───────────────┘
  *     └────────────────────────────────────────────────────────────────────────┘
  * ```
+ *
+ * Some peers end the connection when a datagram is larger than they have room for, whatever the path takes (measured: the libwebrtc of @roamhq/wrtc). So probes say in
+ * their Heartbeat Info, which is nobody's but the sender's (RFC 9260 §3.3.5), that they come from an implementation that takes large packets, and those
+ * are sent to nobody else.
  */
-import { equalBytes } from '@petrel/bytes';
+import { concatBytes, equalBytes, readUint16, readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
 import type { Instant } from '@petrel/sans-io';
 import { heartbeatInfo } from './heartbeat.ts';
 import { CHUNK_HEADER_LENGTH, CHUNK_TYPE, COMMON_HEADER_LENGTH } from './packet/packet.ts';
@@ -20,6 +24,9 @@ const MAX_PROBES = 3;
 const RAISE_INTERVAL = 600_000;
 /** What fits into an Ethernet frame, with DTLS and the headers below it. It is tried first; only below it does a search for what lies between pay. */
 const ETHERNET = 1400;
+/** "PTRL", and the bytes that we take, at the end of the Heartbeat Info. */
+const MARK = 0x5054_524c;
+const ACCEPTED = 16_384;
 /** Steps that are not worth a probe. */
 const RESOLUTION = 32;
 /** PROBE_TIMER: probes are not urgent, and must not be taken for lost too soon. */
@@ -33,6 +40,8 @@ export class PathMtu {
   #tooLarge = Infinity;
   /** The largest that is tried. */
   #most: number;
+  /** The largest that the peer takes. */
+  #accepted = ETHERNET;
   #probe: { readonly size: number; readonly info: Uint8Array; readonly attempt: number } | undefined;
   #due = false;
 
@@ -76,6 +85,13 @@ export class PathMtu {
     return true;
   }
 
+  /** A HEARTBEAT of the peer's: a probe of an implementation like ours says what it takes. */
+  onHeartbeat(value: Uint8Array, now: Instant): void {
+    if (value.length < 12 || readUint16(value, 2) !== value.length || readUint32(value, value.length - 8) !== MARK) return;
+    this.#accepted = Math.max(ETHERNET, Math.min(readUint32(value, value.length - 4), ACCEPTED));
+    if (this.#probe === undefined && this.#tcb.maxPacket >= ETHERNET) this.#search(now, 1);
+  }
+
   /** Data was not acknowledged so many times in a row. */
   onTimeouts(count: number, now: Instant): void {
     if (count < BLACK_HOLE_TIMEOUTS || this.#tcb.maxPacket === this.#tcb.options.maxPacket) return;
@@ -109,15 +125,16 @@ export class PathMtu {
       if (this.#most > this.#tcb.options.maxPacket) this.#tcb.timers.start('path-mtu', now + RAISE_INTERVAL);
       return;
     }
-    this.#probe = { size, info: heartbeatInfo(this.#tcb), attempt };
+    this.#probe = { size, info: probeInfo(this.#tcb), attempt };
     this.#tcb.timers.start('path-mtu', now + Math.max(MIN_PROBE_TIMEOUT, 2 * this.#tcb.rto.value));
   }
 
   /** That of Ethernet first, for it fits mostly; then the largest, or halfway between what fits and what does not. */
   #nextSize(): number | undefined {
     const { maxPacket } = this.#tcb;
-    const first = Math.min(ETHERNET, this.#most);
-    if (this.#tooLarge === Infinity) return maxPacket < first ? first : maxPacket < this.#most ? this.#most : undefined;
+    const most = Math.min(this.#most, this.#accepted);
+    const first = Math.min(ETHERNET, most);
+    if (this.#tooLarge === Infinity) return maxPacket < first ? first : maxPacket < most ? most : undefined;
     if (maxPacket >= first) return undefined;
     const size = (maxPacket + this.#tooLarge) >> 1;
     return size - maxPacket < RESOLUTION ? undefined : size & ~3;
@@ -128,4 +145,12 @@ export class PathMtu {
     this.#tcb.maxPacket = bytes;
     this.#tcb.sender.setMaxPacket(bytes);
   }
+}
+
+function probeInfo(tcb: Tcb): Uint8Array {
+  const info = concatBytes(heartbeatInfo(tcb), new Uint8Array(8));
+  writeUint16(info, 2, info.length);
+  writeUint32(info, info.length - 8, MARK);
+  writeUint32(info, info.length - 4, ACCEPTED);
+  return info;
 }

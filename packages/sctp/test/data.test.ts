@@ -533,6 +533,13 @@ describe('path MTU (RFC 8899)', () => {
     },
   );
 
+  test('a peer that has not said that it takes large packets gets none', () => {
+    const both = connect({}, { maxProbedPacket: 16_000 }, NO_PROBES);
+    both.link.run(60_000);
+    expect(both.a.stats.maxPacket).toBe(1400);
+    expect(both.link.wire.every(({ datagram }) => datagram.length <= 1400)).toBe(true);
+  });
+
   test('RFC 8899 §4.3: large packets that no longer arrive are given up, and the data arrives in small ones', () => {
     let limit = 1500;
     const both = connect({ filter: (datagram) => (datagram.length > limit ? undefined : datagram) });
