@@ -44,8 +44,8 @@ function summary(loss: number, runs: readonly CloseRun[]): (string | number)[] {
     delays[Math.floor(0.95 * delays.length)]!,
     delays[Math.floor(0.999 * delays.length)]!,
     delays.at(-1)!,
-    percent(runs.filter(({ reason }) => reason === 'enough').length, runs.length),
-    percent(runs.filter(({ report }) => report.heard === 'close_notify').length, runs.length),
+    ratio(runs.filter(({ reason }) => reason === 'enough').length, runs.length),
+    ratio(runs.filter(({ report }) => report.heard === 'close_notify').length, runs.length),
     mean(flights).toFixed(1),
     Math.max(...flights),
     mean(datagrams).toFixed(1),
@@ -54,10 +54,10 @@ function summary(loss: number, runs: readonly CloseRun[]): (string | number)[] {
 }
 
 function share(runs: readonly CloseRun[]): string {
-  return percent(runs.filter(({ noticedAfter = Infinity }) => noticedAfter <= 1000).length, runs.length);
+  return ratio(runs.filter(({ noticedAfter = Infinity }) => noticedAfter <= 1000).length, runs.length);
 }
 
-function percent(part: number, whole: number): string {
+function ratio(part: number, whole: number): string {
   return `${((100 * part) / whole).toFixed(2)} %`;
 }
 
