@@ -28,6 +28,8 @@ export interface ConnectOptions {
   /** What to send: a canvas with a running number, an oscillator. */
   readonly send?: readonly ('audio' | 'video')[];
   readonly channel?: boolean;
+  readonly iceServers?: readonly RTCIceServer[];
+  readonly relayOnly?: boolean;
   /** Use petrel/page; it notes `helper closed`. */
   readonly helper?: boolean;
 }
@@ -91,12 +93,12 @@ const self: PagePeer = {
 };
 window.peer = self;
 
-function create({ receive = [], send = [], channel = false, helper = false }: ConnectOptions): void {
+function create({ receive = [], send = [], channel = false, helper = false, iceServers = [], relayOnly = false }: ConnectOptions): void {
   self.pc.close();
   for (const stop of running.splice(0)) stop();
   self.events = [];
   waiting.length = 0;
-  const pc = new RTCPeerConnection();
+  const pc = new RTCPeerConnection({ iceServers: [...iceServers], iceTransportPolicy: relayOnly ? 'relay' : 'all' });
   self.pc = pc;
   self.channel = channel ? pc.createDataChannel('test') : undefined;
   if (self.channel) watchChannel(self.channel);

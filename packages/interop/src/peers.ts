@@ -12,16 +12,23 @@ const PEERS = {
   gnutls: { commands: ['gnutls-cli'], install: 'apt-get install gnutls-bin' },
   gcc: { commands: ['gcc', 'cc'], install: 'apt-get install gcc libc6-dev' },
   aiortc: { python: 'aiortc', install: 'apt-get install python3-aiortc' },
+  wrtc: { module: '@roamhq/wrtc', install: 'node scripts/install-peers.mjs' },
+  'node-datachannel': { module: 'node-datachannel', install: 'node scripts/install-peers.mjs' },
 } as const;
 
 export type PeerName = keyof typeof PEERS;
 
-/** Path of a peer's program (for aiortc: of Python), or undefined when it is not on this machine. */
+/** Path of a peer's program (for aiortc: of Python, for npm packages: of their folder), or undefined when it is not on this machine. */
 export function findPeer(name: PeerName): string | undefined {
   const peer = PEERS[name];
   if ('commands' in peer) return findCommand(peer.commands);
-  const python = findCommand(['python3']);
-  return python !== undefined && spawnSync(python, ['-c', `import ${peer.python}`]).status === 0 ? python : undefined;
+  if ('module' in peer) {
+    const folder = join(__dirname, '../../../.cache/peers/node_modules', peer.module);
+    return existsSync(folder) ? folder : undefined;
+  }
+  // Debian's packages are Debian's Python's, whichever comes first.
+  const pythons = ['/usr/bin/python3', findCommand(['python3'])].filter((path) => path !== undefined);
+  return pythons.find((python) => spawnSync(python, ['-c', `import ${peer.python}`]).status === 0);
 }
 
 /** The command that installs a peer. */

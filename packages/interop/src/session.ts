@@ -13,8 +13,8 @@ export class Session {
   /** What our side noticed: `channel close`, `dtls closed`, … in milliseconds since the Unix epoch. */
   readonly events: { readonly name: string; readonly at: number }[] = [];
   channel: RTCDataChannel | undefined;
-  /** When there is one, all datagrams go through it. */
-  relay: LossyRelay | undefined;
+  /** When there is one, all datagrams go through it; or what else is to happen to the candidates. */
+  relay: Pick<LossyRelay, 'forUs' | 'forBrowser'> | undefined;
 
   constructor(page: BrowserPage, pc: RTCPeerConnection = new RTCPeerConnection({ autoClose: true })) {
     this.page = page;

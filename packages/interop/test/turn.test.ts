@@ -5,6 +5,7 @@ import { RTCPeerConnection, type TimerHandle, type UdpSocket } from '@petrel/pee
 import { TurnClient, type TurnClientOptions, type TurnEvent } from '@petrel/turn';
 import { Coturn, COTURN_CREDENTIALS } from '../src/coturn.ts';
 import { describeWith } from './describe-with.ts';
+import { ownAddress } from './own-address.ts';
 
 const LOOPBACK = '127.0.0.1';
 type Transport = 'udp' | 'tcp' | 'tls';
@@ -145,9 +146,7 @@ describeWith('coturn', 'coturn', (turnserver) => {
 
   for (const transport of ['udp', 'tcp', 'tls'] as const)
     test(`T01: a relay-only call over ${transport}: connects, carries data both ways, and releases its allocations on close`, async () => {
-      // A browser has no candidates on loopback; on a machine with nothing else it would have to do.
-      const own = new NodeRuntime().networkInterfaces().find(({ family, internal, linkLocal }) => family === 4 && !internal && !linkLocal);
-      const server = await start({ address: own?.address ?? LOOPBACK });
+      const server = await start({ address: ownAddress() });
       const [scheme, port] = transport === 'tls' ? ['turns', server.tlsPort] : ['turn', server.port];
       const urls = `${scheme}:${server.address}:${port}?transport=${transport === 'udp' ? 'udp' : 'tcp'}`;
       const configuration = {
