@@ -16,8 +16,13 @@ export class AesKey {
     for (let round = 0; round <= this.rounds; round++) this.#setRoundKey(round, words.subarray(4 * round));
   }
 
-  setHashKey(hashKey: Uint8Array): void {
-    fillHashTable(this.material.subarray(ROUND_KEYS_LENGTH), hashKey);
+  /** @param timesHashKey the product of a block and H, once the table of H itself is there; zeros stand for the other powers until then */
+  setHashKey(hashKey: Uint8Array, timesHashKey: (block: Uint8Array) => Uint8Array): void {
+    const table = this.material.subarray(ROUND_KEYS_LENGTH);
+    for (let block = GHASH_BATCH - 1, power = hashKey; block >= 0; block--) {
+      fillHashTable(table, block, power);
+      if (block > 0) power = timesHashKey(power);
+    }
   }
 
   #setRoundKey(round: number, words: Int32Array): void {
@@ -47,53 +52,31 @@ function expandKey(key: Uint8Array, rounds: number, substitute: (word: number) =
   return words;
 }
 
-/** For j = 16 to 0, for H^4 to H: byte j of n·H^k for the sixteen n as high nibbles of a byte, then as low ones. */
-function fillHashTable(table: Uint8Array, hashKey: Uint8Array): void {
-  const first = Uint8Array.from([...hashKey, 0]);
-  let power = first;
-  const shifted = Array.from({ length: 8 }, () => new Uint8Array(17));
-  for (let block = GHASH_BATCH - 1; block >= 0; block--) {
-    shifted[0]!.set(power);
-    for (let i = 1; i < 8; i++) shiftRight(shifted[i - 1]!, shifted[i]!);
-    for (let j = 0; j < 17; j++) {
-      const at = ((16 - j) * GHASH_BATCH + block) * 32;
-      for (let n = 1; n < 16; n++) {
-        let high = 0;
-        let low = 0;
-        for (let bit = 0; bit < 4; bit++) {
-          const selected = -((n >> (3 - bit)) & 1);
-          high ^= shifted[bit]![j]! & selected;
-          low ^= shifted[bit + 4]![j]! & selected;
-        }
-        table[at + n] = high;
-        table[at + 16 + n] = low;
-      }
+/** For j = 16 to 0, for H^4 to H: byte j of n·H^k for the sixteen n as high nibbles of a byte, then as low ones. Here, the k that one block of a batch has. */
+function fillHashTable(table: Uint8Array, block: number, power: Uint8Array): void {
+  const shifted = new Uint8Array(17);
+  shifted.set(power);
+  for (let bit = 0; bit < 8; bit++) {
+    const n = 8 >> (bit & 3); // the first bit of a nibble is that of the lower power of x
+    const half = bit < 4 ? 0 : 16;
+    for (let j = 0; j < 17; j++) table[((16 - j) * GHASH_BATCH + block) * 32 + half + n] = shifted[j]!;
+    timesX(shifted);
+  }
+  for (let j = 0; j < 17; j++) {
+    const at = (j * GHASH_BATCH + block) * 32;
+    for (let n = 3; n < 16; n++) {
+      const lowest = n & -n;
+      table[at + n] = table[at + lowest]! ^ table[at + n - lowest]!;
+      table[at + 16 + n] = table[at + 16 + lowest]! ^ table[at + 16 + n - lowest]!;
     }
-    power = multiply(power, first);
   }
 }
 
-/** Times x. */
-function shiftRight(from: Uint8Array, to: Uint8Array): void {
+function timesX(bytes: Uint8Array): void {
   let carry = 0;
   for (let i = 0; i < 17; i++) {
-    const byte = from[i]!; // `to` may be the same
-    to[i] = (byte >> 1) | carry;
+    const byte = bytes[i]!;
+    bytes[i] = (byte >> 1) | carry;
     carry = (byte & 1) << 7;
   }
-}
-
-/** §6.3, in constant time. */
-function multiply(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const result = new Uint8Array(17);
-  const factor = Uint8Array.from(b);
-  for (let i = 0; i < 128; i++) {
-    const selected = -((a[i >> 3]! >> (7 - (i & 7))) & 1);
-    for (let k = 0; k < 16; k++) result[k]! ^= factor[k]! & selected;
-    const overflow = -(factor[15]! & 1);
-    shiftRight(factor, factor);
-    factor[16] = 0;
-    factor[0]! ^= 0xe1 & overflow;
-  }
-  return result;
 }

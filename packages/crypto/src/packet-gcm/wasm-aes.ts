@@ -46,7 +46,7 @@ export class WasmAes {
   /** @param native a cipher with the same key, for long texts */
   gcm(key: Uint8Array, native?: BlockCipher): Aead {
     const prepared = new AesKey(key, (word) => this.#substituteWord(word));
-    prepared.setHashKey(this.#encryptZeros(prepared));
+    prepared.setHashKey(this.#encryptZeros(prepared), (block) => this.#timesHashKey(prepared, block));
     return {
       seal: (nonce, plaintext, additionalData, output, offset) =>
         this.#seal(prepared, native, nonce, plaintext, additionalData, output, offset),
@@ -143,6 +143,17 @@ export class WasmAes {
     this.#functions.keystream(this.#load(key), key.rounds, COUNTER, 0, KEYSTREAM, KEYSTREAM + 16 * BATCH);
     this.#owners[key.slot] = undefined; // it is not complete yet
     return this.#memory.slice(KEYSTREAM, KEYSTREAM + 16);
+  }
+
+  /** The last of a batch of blocks is multiplied with H. */
+  #timesHashKey(key: AesKey, block: Uint8Array): Uint8Array {
+    const memory = this.#memory;
+    const slot = this.#load(key);
+    this.#owners[key.slot] = undefined; // it is not complete yet
+    memory.fill(0, STATE, STATE + 16).fill(0, TEXT, START);
+    memory.set(block, START - 16);
+    this.#functions.hash(slot + ROUND_KEYS_LENGTH, TEXT, START, STATE);
+    return memory.slice(STATE, STATE + 16);
   }
 
   /** SubWord (FIPS 197 §5.2). */
