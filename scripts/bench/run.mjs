@@ -1,4 +1,4 @@
-// npm run bench: runs scripts/bench/*.ts, one process after the other. `npm run bench -- sctp srtp` runs only those.
+// npm run bench: runs scripts/bench/*.ts, one process after the other. `npm run bench -- sctp srtp` runs only those; numbers are passed on to them.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '../..'));
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((name) => !/^\d+$/.test(name));
+const numbers = process.argv.slice(2).filter((name) => /^\d+$/.test(name));
 const names = readdirSync('scripts/bench')
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.worker.ts'))
   .map((file) => basename(file, '.ts'))
@@ -28,6 +29,6 @@ await build({
 });
 for (const name of names) {
   console.log(`\n# ${name}`);
-  const { status } = spawnSync(process.execPath, ['--expose-gc', join(out, `${name}.mjs`)], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, ['--expose-gc', join(out, `${name}.mjs`), ...numbers], { stdio: 'inherit' });
   if (status !== 0) process.exitCode = 1;
 }

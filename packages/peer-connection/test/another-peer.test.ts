@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { PeerPair } from './peer-pair.ts';
 import { createRTCCertificate } from '../src/rtc-certificate.ts';
-import { type RTCDataChannel, RTCPeerConnection, RTCSessionDescription } from '../src/index.ts';
+import { serializeRtpPacket } from '@petrel/rtp';
+import { type RTCDataChannel, RTCPeerConnection, RTCSessionDescription, RtpSink, RtpSource } from '../src/index.ts';
 import { testCertificate } from '@petrel/testing';
 
 /** A third end, which the first one moves to in the middle of its connection. */
@@ -50,4 +51,46 @@ test('R12, RFC 8842 §4: another fingerprint in mid-call is another peer: new DT
   b.close();
   await pair.network.run(5000);
   expect([a.connectionState, second.readyState]).toEqual(['connected', 'open']);
+});
+
+test('R12, RFC 8842 §4: the SRTP keys go with the peer: what the old one still sends is dropped, the new one is heard', async () => {
+  const pair = new PeerPair();
+  const { a, b } = pair;
+  const [sourceOfB, sourceOfC] = [new RtpSource('audio'), new RtpSource('audio')];
+  a.addTransceiver('audio', { direction: 'recvonly' });
+  b.addTrack(sourceOfB.track);
+  let heard = 0;
+  a.ontrack = ({ track }) => (new RtpSink(track).onpacket = () => (heard += 1));
+  await pair.connect();
+  let sent = 0;
+  const write = (source: RtpSource): void =>
+    source.write(
+      serializeRtpPacket({ payloadType: 111, sequenceNumber: sent++, timestamp: sent * 960, ssrc: 1, payload: new Uint8Array(50) }),
+    );
+  write(sourceOfB);
+  await pair.until(() => heard === 1);
+
+  const c = addThird(pair);
+  c.addTrack(sourceOfC.track);
+  c.onicecandidate = ({ candidate }) => candidate && void a.addIceCandidate(candidate.toJSON());
+  a.addEventListener('icecandidate', (event) => {
+    const { candidate } = event as unknown as { candidate: { toJSON(): object } | null };
+    if (candidate && c.remoteDescription) void c.addIceCandidate(candidate.toJSON());
+  });
+  await pair.run(
+    (async () => {
+      await a.setLocalDescription(await a.createOffer({ iceRestart: true }));
+      await c.setRemoteDescription(new RTCSessionDescription({ type: 'offer', sdp: a.localDescription!.sdp }));
+      await c.setLocalDescription();
+      await a.setRemoteDescription(c.localDescription!);
+    })(),
+  );
+  // The old path is in use until the new one is found, and the keys are gone already.
+  write(sourceOfB);
+  await pair.until(() => c.connectionState === 'connected' && a.connectionState === 'connected');
+  write(sourceOfB);
+  await pair.network.run(1000);
+  expect(heard).toBe(1);
+  write(sourceOfC);
+  expect(await pair.until(() => heard === 2, 1000)).toBe(true);
 });
