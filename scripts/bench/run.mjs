@@ -1,6 +1,6 @@
 // npm run bench: runs scripts/bench/*.ts, one process after the other. `npm run bench -- sctp srtp` runs only those; numbers are passed on to them.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -14,6 +14,16 @@ const names = readdirSync('scripts/bench')
   .filter((name) => wanted.length === 0 || wanted.includes(name));
 const out = '.cache/bench';
 mkdirSync(out, { recursive: true });
+/** Sources that look for files beside themselves do so where they lie, not where the bundle is. */
+const ownFolder = {
+  name: 'own-folder',
+  setup({ onLoad }) {
+    onLoad({ filter: /packages\/interop\/src\/.*\.ts$/ }, ({ path }) => ({
+      contents: `const __dirname = ${JSON.stringify(dirname(path))};\n${readFileSync(path, 'utf8')}`,
+      loader: 'ts',
+    }));
+  },
+};
 await build({
   entryPoints: readdirSync('scripts/bench')
     .filter((file) => file.endsWith('.ts'))
@@ -22,7 +32,8 @@ await build({
   outExtension: { '.js': '.mjs' },
   bundle: true,
   conditions: ['@petrel/source'],
-  external: ['@peculiar/x509'],
+  external: ['@peculiar/x509', 'esbuild'],
+  plugins: [ownFolder],
   format: 'esm',
   platform: 'node',
   target: 'node20',
