@@ -46,8 +46,9 @@ const FORMS: Readonly<Record<string, Form>> = {
     read: (file) => readOggOpus(file).packets.map((data, index) => ({ data, timestamp: index * 960, keyFrame: true })),
     write: (frames) => writeOggOpus({ channels: 2, preSkip: 312, packets: frames.map(({ data }) => data) }),
   },
-  'audio/PCMU': pcm('mulaw', 'pcm_mulaw'),
-  'audio/PCMA': pcm('alaw', 'pcm_alaw'),
+  'audio/PCMU': pcm('-c:a pcm_mulaw -ar 8000', '-f mulaw', '-ar 8000 -ac 1'),
+  'audio/PCMA': pcm('-c:a pcm_alaw -ar 8000', '-f alaw', '-ar 8000 -ac 1'),
+  'audio/G722': pcm('-c:a g722 -ar 16000', '-f g722', ''),
 };
 
 function ivf(fourCc: string, encoder: string, isKeyFrame: (frame: Uint8Array) => boolean): Form {
@@ -60,10 +61,11 @@ function ivf(fourCc: string, encoder: string, isKeyFrame: (frame: Uint8Array) =>
   };
 }
 
-function pcm(format: string, encoder: string): Form {
+/** 20 ms are 160 bytes, and 160 ticks of the clock, in all of them (RFC 3551 §4.5.2). */
+function pcm(encoder: string, format: string, layout: string): Form {
   return {
-    encode: `-c:a ${encoder} -ac 1 -ar 8000 -f ${format}`,
-    decode: `-f ${format} -ar 8000 -ac 1`,
+    encode: `${encoder} -ac 1 ${format}`,
+    decode: `${format} ${layout}`.trim(),
     read: (file) =>
       Array.from({ length: Math.floor(file.length / 160) }, (_, index) => ({
         data: file.subarray(index * 160, (index + 1) * 160),

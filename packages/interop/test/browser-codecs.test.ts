@@ -6,13 +6,19 @@ import { Session, until } from '../src/session.ts';
 import { describeWith } from './describe-with.ts';
 
 const browsers: readonly BrowserName[] = ['chromium', 'firefox'];
-const videoCodecs = ['video/VP8', 'video/VP9', 'video/H264', 'video/AV1'];
-const ENOUGH = 30;
+/** All codecs, in as many connections as there are for video. */
+const pairs = [
+  ['video/VP8', 'audio/opus'],
+  ['video/VP9', 'audio/PCMU'],
+  ['video/H264', 'audio/PCMA'],
+  ['video/AV1', 'audio/G722'],
+] as const;
+const ENOUGH = 20;
 
 describeWith('ffmpeg', 'frames of ffmpeg and of browsers', (ffmpeg) => {
   const files = new Map<string, EncodedFrame[]>();
   beforeAll(async () => {
-    for (const mimeType of [...videoCodecs, 'audio/opus']) files.set(mimeType, await encodeTestFrames(ffmpeg, mimeType, 2));
+    await Promise.all(pairs.flat().map(async (mimeType) => files.set(mimeType, await encodeTestFrames(ffmpeg, mimeType, 1))));
   }, 60_000);
 
   for (const name of browsers)
@@ -50,22 +56,22 @@ describeWith('ffmpeg', 'frames of ffmpeg and of browsers', (ffmpeg) => {
         return { player, received, sink: () => sink };
       }
 
-      test.each(videoCodecs)(
-        '%s: it decodes our frames, and ffmpeg decodes those of its own',
-        async (mimeType) => {
+      test.each(pairs)(
+        '%s and %s: it decodes our frames, and ffmpeg decodes those of its own',
+        async (videoType, audioType) => {
           // Firefox has H264 only with a plugin that it downloads.
-          if (!(await hasCodec(browser, mimeType))) return;
+          if (!(await hasCodec(browser, videoType))) return;
           const pc = new RTCPeerConnection({ autoClose: true });
           session = new Session(browser.page, pc);
-          const video = addMedia(pc, mimeType);
-          const audio = addMedia(pc, 'audio/opus');
+          const video = addMedia(pc, videoType);
+          const audio = addMedia(pc, audioType);
           await session.connect('we offer', { receive: ['video', 'audio'], send: ['video', 'audio'] });
           const reception = await until(
             () => browser.page.evaluate(() => peer.reception()),
             ({ framesDecoded, audioEnergy, picture }) => framesDecoded >= ENOUGH && audioEnergy > 0 && picture > 0,
           );
           expect(reception.packetsLost).toBe(0);
-          expect(reception.codecs.toSorted()).toEqual(['audio/opus', mimeType]);
+          expect(reception.codecs.toSorted()).toEqual([audioType, videoType]);
           await until(
             () => [video.received.length, audio.received.length],
             ([pictures, sounds]) => pictures! >= ENOUGH && sounds! >= ENOUGH,
@@ -73,8 +79,8 @@ describeWith('ffmpeg', 'frames of ffmpeg and of browsers', (ffmpeg) => {
           expect(video.received[0]!.keyFrame).toBe(true);
           expect(video.sink()!.statistics).toMatchObject({ packetsLost: 0 });
           const [pictures, sounds] = [video.received.slice(0, ENOUGH), audio.received.slice(0, ENOUGH)];
-          expect(await decodeFrames(ffmpeg, mimeType, pictures)).toEqual({ frames: ENOUGH, complaint: '' });
-          expect(await decodeFrames(ffmpeg, 'audio/opus', sounds)).toMatchObject({ complaint: '' });
+          expect(await decodeFrames(ffmpeg, videoType, pictures)).toEqual({ frames: ENOUGH, complaint: '' });
+          expect(await decodeFrames(ffmpeg, audioType, sounds)).toMatchObject({ complaint: '', frames: expect.any(Number) });
         },
         60_000,
       );
