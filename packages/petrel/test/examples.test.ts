@@ -217,4 +217,5 @@ async function end(pc: RTCPeerConnection, server: ChildProcess): Promise<void> {
   pc.close();
   await pc.closed;
   server.kill();
+  if (server.exitCode === null && server.signalCode === null) await once(server, 'exit');
 }
