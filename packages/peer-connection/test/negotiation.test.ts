@@ -326,3 +326,18 @@ describe('W3C WebRTC §5.2.6: which codec is sent', () => {
     await expect(pair.run(sender.replaceTrack(new RtpSource('audio').track))).rejects.toThrow(TypeError);
   });
 });
+
+test('N10, RFC 8829 §5.3.1: who would send and may not says with which streams, and both sides come to rest', async () => {
+  const pair = new PeerPair();
+  const [one] = [pair.a.addTransceiver(new RtpSource('video').track, { direction: 'sendonly' })];
+  await pair.connect();
+  const [two] = pair.b.getTransceivers();
+  two!.direction = 'sendonly';
+  pair.events.length = 0;
+  await pair.negotiate(pair.b);
+  expect([one!.currentDirection, two!.currentDirection]).toEqual(['inactive', 'inactive']);
+  expect(pair.a.currentLocalDescription!.sdp).toContain('a=inactive\r\n');
+  expect(pair.a.currentLocalDescription!.sdp).toContain('a=msid:');
+  await pair.until(() => false, 1000);
+  expect(needed(pair)).toEqual([]);
+});

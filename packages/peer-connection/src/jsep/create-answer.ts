@@ -133,6 +133,7 @@ function describeRtp(
     kind,
     protocol: section.protocol,
     direction,
+    wantedDirection: transceiver.direction,
     codecs: codecsToAnswer(transceiver, section),
     extensions: extensionsToAnswer(transceiver, section),
     streamIds: sender.associatedMediaStreamIds,

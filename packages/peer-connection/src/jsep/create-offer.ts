@@ -134,6 +134,7 @@ function describeRtp(
     kind,
     protocol: current !== undefined && !isRejected(current) ? current.protocol : 'UDP/TLS/RTP/SAVPF',
     direction,
+    wantedDirection: direction,
     codecs: codecsToOffer(connection, transceiver, current !== undefined && !isRejected(current) ? current : undefined),
     extensions: extensionsToOffer(connection, transceiver),
     streamIds: sender.associatedMediaStreamIds,

@@ -61,6 +61,8 @@ export interface RtpSectionOptions extends SectionBase {
   readonly direction: Direction;
   readonly codecs: readonly NegotiableCodec[];
   readonly extensions: readonly { readonly id: number; readonly uri: string; readonly direction?: Direction }[];
+  /** The direction of the transceiver, whatever has become of it in an answer: if it is one that sends there is an `a=msid` (RFC 8829 §5.3.1). */
+  readonly wantedDirection: Direction;
   /** Stream ids and the track's id, for `a=msid`. */
   readonly streamIds: readonly string[];
   readonly trackId: string;
@@ -155,8 +157,8 @@ function identification({ mid, bundleOnly }: SectionBase): Attribute[] {
 }
 
 /** RFC 8830 §2; without a stream the id is a dash. */
-function msids({ direction, streamIds, trackId }: RtpSectionOptions): Attribute[] {
-  if (!sends(direction)) return [];
+function msids({ wantedDirection, streamIds, trackId }: RtpSectionOptions): Attribute[] {
+  if (!sends(wantedDirection)) return [];
   const ids = streamIds.length > 0 ? streamIds : ['-'];
   return ids.map((stream) => write(MSID, { stream, track: trackId }));
 }
