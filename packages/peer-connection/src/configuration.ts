@@ -9,17 +9,31 @@ import type { RTCCertificate } from './rtc-certificate.ts';
 import type { NetworkInterface } from './runtime.ts';
 import * as webidl from './webidl.ts';
 
+/** Which candidates are used: `relay` only those of TURN servers. */
 export type RTCIceTransportPolicy = 'relay' | 'all';
+/** How many transports are gathered for (RFC 8829 §4.1.1): one for each kind of media, one for each section, or one for all. */
 export type RTCBundlePolicy = 'balanced' | 'max-compat' | 'max-bundle';
 /** `negotiate`, RTP without multiplexed RTCP, is an older specification's: it is refused with NotSupportedError. */
 export type RTCRtcpMuxPolicy = 'require' | 'negotiate';
 
+/**
+ * One STUN or TURN server (W3C WebRTC §4.2.4).
+ *
+ * @example
+ * { urls: 'turn:turn.example.org?transport=tcp', username: 'alice', credential: 'secret' }
+ */
 export interface RTCIceServer {
   urls: string | string[];
   username?: string;
   credential?: string;
 }
 
+/**
+ * The argument of the constructor and of `setConfiguration` (W3C WebRTC §4.2.1), with what is added to it.
+ *
+ * @example
+ * { iceServers: [{ urls: 'stun:stun.example.org' }], portRange: { min: 50000, max: 50100 }, autoClose: true }
+ */
 export interface RTCConfiguration {
   iceServers?: RTCIceServer[];
   /** `relay`: only candidates of TURN servers. Default `all`. */

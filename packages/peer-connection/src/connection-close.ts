@@ -6,6 +6,7 @@ import { type RTCSctpTransport, sctpTransportSlots } from './rtc-sctp-transport.
 import { CLOSE_SEQUENCE, type CloseMessage, type CloseOptions, type CloseReport } from './shutdown-sequencer.ts';
 import * as webidl from './webidl.ts';
 
+/** The argument of `shutdown`: the drain, and then what `close` takes. */
 export interface ShutdownOptions extends CloseOptions {
   /** Milliseconds that the data channels have until everything is sent and acknowledged. Default 5,000. */
   readonly drain?: number;

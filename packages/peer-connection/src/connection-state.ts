@@ -2,6 +2,7 @@
 import type { DtlsState } from '@petrel/dtls';
 import type { IceTransportState } from '@petrel/ice';
 
+/** Where offer and answer stand (W3C WebRTC §4.3.1). */
 export type RTCSignalingState =
   | 'stable'
   | 'have-local-offer'
@@ -9,8 +10,11 @@ export type RTCSignalingState =
   | 'have-local-pranswer'
   | 'have-remote-pranswer'
   | 'closed';
+/** Of all transports together (W3C WebRTC §4.3.2). */
 export type RTCIceGatheringState = 'new' | 'gathering' | 'complete';
+/** Of all ICE transports together (W3C WebRTC §4.3.4). */
 export type RTCIceConnectionState = 'closed' | 'failed' | 'disconnected' | 'new' | 'checking' | 'completed' | 'connected';
+/** Of all ICE and DTLS transports together (W3C WebRTC §4.3.3). */
 export type RTCPeerConnectionState = 'closed' | 'failed' | 'disconnected' | 'new' | 'connecting' | 'connected';
 
 /** What the derivation needs of a transport that a transceiver or the data channels use. */

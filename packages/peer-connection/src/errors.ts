@@ -1,6 +1,7 @@
 /** Exceptions of the API: the global DOMException, and RTCError (W3C WebRTC §11). */
 import * as webidl from './webidl.ts';
 
+/** Which protocol has failed (W3C WebRTC §11.3.1). */
 export type RTCErrorDetailType =
   | 'data-channel-failure'
   | 'dtls-failure'
@@ -10,6 +11,7 @@ export type RTCErrorDetailType =
   | 'hardware-encoder-not-available'
   | 'hardware-encoder-error';
 
+/** The first argument of the constructor of {@link RTCError}. */
 export interface RTCErrorInit {
   errorDetail: RTCErrorDetailType;
   /** Line of the session description with the error. */

@@ -20,11 +20,13 @@ const toEventInit = webidl.dictionary<EventInit>('EventInit', {
   composed: { convert: webidl.boolean, fallback: () => false },
 });
 
+/** The second argument of its constructor. */
 export interface RTCPeerConnectionIceEventInit extends EventInit {
   candidate?: RTCIceCandidate | null;
   url?: string | null;
 }
 
+/** The event `icecandidate`: a local candidate, to be signalled to the peer (W3C WebRTC §4.8.2). */
 export class RTCPeerConnectionIceEvent extends Event {
   readonly #candidate: RTCIceCandidate | null;
   readonly #url: string | null;
@@ -52,6 +54,7 @@ export class RTCPeerConnectionIceEvent extends Event {
   }
 }
 
+/** The second argument of its constructor. */
 export interface RTCPeerConnectionIceErrorEventInit extends EventInit {
   address?: string | null;
   port?: number | null;
@@ -60,6 +63,7 @@ export interface RTCPeerConnectionIceErrorEventInit extends EventInit {
   errorText?: string;
 }
 
+/** The event `icecandidateerror`: a server was not reached, or has refused (W3C WebRTC §4.8.3). Others may still work. */
 export class RTCPeerConnectionIceErrorEvent extends Event {
   readonly #init: RTCPeerConnectionIceErrorEventInit;
 
@@ -99,6 +103,7 @@ export class RTCPeerConnectionIceErrorEvent extends Event {
   }
 }
 
+/** The second argument of its constructor. */
 export interface RTCTrackEventInit extends EventInit {
   receiver: RTCRtpReceiver;
   track: MediaStreamTrack;
@@ -106,6 +111,7 @@ export interface RTCTrackEventInit extends EventInit {
   transceiver: RTCRtpTransceiver;
 }
 
+/** The event `track`: the peer sends, or is ready to (W3C WebRTC §5.7). */
 export class RTCTrackEvent extends Event {
   readonly #init: RTCTrackEventInit;
   readonly #streams: readonly MediaStream[];
@@ -140,10 +146,12 @@ export class RTCTrackEvent extends Event {
   }
 }
 
+/** The second argument of its constructor. */
 export interface RTCDataChannelEventInit extends EventInit {
   channel: RTCDataChannel;
 }
 
+/** The event `datachannel`: the peer has made a channel (W3C WebRTC §6.4). */
 export class RTCDataChannelEvent extends Event {
   readonly #channel: RTCDataChannel;
 
@@ -164,10 +172,12 @@ export class RTCDataChannelEvent extends Event {
   }
 }
 
+/** The second argument of its constructor. */
 export interface RTCDTMFToneChangeEventInit extends EventInit {
   tone?: string;
 }
 
+/** The event `tonechange`: a tone begins, or with an empty `tone` all have been played (W3C WebRTC §7.3). */
 export class RTCDTMFToneChangeEvent extends Event {
   readonly #tone: string;
 
@@ -189,10 +199,12 @@ export class RTCDTMFToneChangeEvent extends Event {
   }
 }
 
+/** The second argument of its constructor. */
 export interface RTCErrorEventInit extends EventInit {
   error: RTCError;
 }
 
+/** The event `error` of a data channel or DTLS transport: it comes before the one that says that it has closed (W3C WebRTC §11.4). */
 export class RTCErrorEvent extends Event {
   readonly #error: RTCError;
 
@@ -212,10 +224,12 @@ export class RTCErrorEvent extends Event {
   }
 }
 
+/** The second argument of its constructor. */
 export interface MediaStreamTrackEventInit extends EventInit {
   track: MediaStreamTrack;
 }
 
+/** The events `addtrack` and `removetrack` of a MediaStream. */
 export class MediaStreamTrackEvent extends Event {
   readonly #track: MediaStreamTrack;
 

@@ -5,7 +5,9 @@
 import { exception } from './errors.ts';
 import * as webidl from './webidl.ts';
 
+/** What a track carries. */
 export type MediaKind = 'audio' | 'video';
+/** `ended` is final. */
 export type MediaStreamTrackState = 'live' | 'ended';
 
 /** What a track carries. Several tracks (clones) may share one source. */
@@ -35,7 +37,9 @@ export interface MediaTrackSettings {
   groupId?: string;
 }
 
+/** What `getCapabilities` says: the settings that are known. */
 export type MediaTrackCapabilities = Record<string, unknown>;
+/** Kept, without effect: packets are encoded already. */
 export type MediaTrackConstraints = Record<string, unknown>;
 
 /** The internal slots of a track; only this package sees them. */
@@ -67,6 +71,7 @@ export interface MediaStreamTrackOptions {
 export let createMediaStreamTrack: (options: MediaStreamTrackOptions) => MediaStreamTrack;
 export let mediaStreamTrackSlots: (track: MediaStreamTrack) => MediaStreamTrackSlots;
 
+/** A source of RTP packets, local (`RtpSource`) or remote (a receiver's). Events: `mute`, `unmute`, and `ended` when the source ends, not after `stop()`. */
 export class MediaStreamTrack extends EventTarget {
   declare onmute: webidl.EventHandler<MediaStreamTrack>;
   declare onunmute: webidl.EventHandler<MediaStreamTrack>;

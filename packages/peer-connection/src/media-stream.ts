@@ -11,6 +11,7 @@ export interface MediaStreamSlots {
 
 export let mediaStreamSlots: (stream: MediaStream) => MediaStreamSlots;
 
+/** A set of tracks that belong together: the peer learns which streams a track is in (`a=msid`), and nothing else comes of it. */
 export class MediaStream extends EventTarget {
   declare onaddtrack: webidl.EventHandler<MediaStream, MediaStreamTrackEvent>;
   declare onremovetrack: webidl.EventHandler<MediaStream, MediaStreamTrackEvent>;

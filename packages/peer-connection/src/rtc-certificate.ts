@@ -10,6 +10,7 @@ import {
 import { exception } from './errors.ts';
 import * as webidl from './webidl.ts';
 
+/** The hash of a certificate, as in `a=fingerprint` (RFC 8122 §5). */
 export interface RTCDtlsFingerprint {
   /** Lower case: `sha-256`. */
   algorithm?: string;
@@ -17,6 +18,7 @@ export interface RTCDtlsFingerprint {
   value?: string;
 }
 
+/** As in Web Cryptography: `{ name: 'ECDSA', namedCurve: 'P-256' }`, with `expires` in milliseconds from now (W3C WebRTC §4.9.1). */
 export type AlgorithmIdentifier = string | { name: string; [parameter: string]: unknown };
 
 /** The internal slots. */

@@ -4,10 +4,19 @@ import { DataChannelSlots, type DataChannelOptions, type Payload } from './data-
 import type { RTCErrorEvent } from './events.ts';
 import * as webidl from './webidl.ts';
 
+/** The states of a channel, in their order (W3C WebRTC §6.2). */
 export type RTCDataChannelState = 'connecting' | 'open' | 'closing' | 'closed';
+/** How binary messages are handed out. */
 export type BinaryType = 'blob' | 'arraybuffer';
+/** The share of a channel when several have something to send: each step doubles it (RFC 8831 §6.4). */
 export type RTCPriorityType = 'very-low' | 'low' | 'medium' | 'high';
 
+/**
+ * The second argument of `createDataChannel` (W3C WebRTC §6.2.1).
+ *
+ * @example
+ * { ordered: false, maxRetransmits: 0 } // like UDP
+ */
 export interface RTCDataChannelInit {
   /** Default true. */
   ordered?: boolean;

@@ -5,6 +5,7 @@ import { RTCErrorEvent } from './events.ts';
 import type { RTCIceTransport } from './rtc-ice-transport.ts';
 import * as webidl from './webidl.ts';
 
+/** `closed`: one of the sides has said close_notify. `failed`: the handshake or an authenticity check has, or there was a fatal alert. */
 export type RTCDtlsTransportState = 'new' | 'connecting' | 'connected' | 'closed' | 'failed';
 
 /** The internal slots. */
@@ -18,6 +19,7 @@ export interface DtlsTransportSlots {
 export let createRTCDtlsTransport: (iceTransport: RTCIceTransport) => RTCDtlsTransport;
 export let dtlsTransportSlots: (transport: RTCDtlsTransport) => DtlsTransportSlots;
 
+/** The DTLS transport of one or more senders, receivers and data channels (W3C WebRTC §5.5). Events: `statechange`, and `error` before it fails. */
 export class RTCDtlsTransport extends EventTarget {
   declare onstatechange: webidl.EventHandler<RTCDtlsTransport>;
   declare onerror: webidl.EventHandler<RTCDtlsTransport, RTCErrorEvent>;

@@ -15,6 +15,7 @@ export interface DtmfTransport {
 
 export let createRTCDTMFSender: (transport: DtmfTransport) => RTCDTMFSender;
 
+/** Sends tones in place of an audio sender's packets (W3C WebRTC §7.2). Event: `tonechange`. */
 export class RTCDTMFSender extends EventTarget {
   declare ontonechange: webidl.EventHandler<RTCDTMFSender, RTCDTMFToneChangeEvent>;
   readonly #transport: DtmfTransport;

@@ -2,12 +2,18 @@
 import { type Candidate, formatCandidate, parseCandidate } from '@petrel/ice';
 import * as webidl from './webidl.ts';
 
+/** RTCP is multiplexed (RFC 5761), so there is only `rtp` in practice. */
 export type RTCIceComponent = 'rtp' | 'rtcp';
+/** How the candidate's address is reached; a relay's is `udp`, whatever leads to its server. */
 export type RTCIceProtocol = 'udp' | 'tcp';
+/** RFC 6544 §4.5. */
 export type RTCIceTcpCandidateType = 'active' | 'passive' | 'so';
+/** RFC 8445 §5.1.1; `prflx` is learnt from checks and never signalled. */
 export type RTCIceCandidateType = 'host' | 'srflx' | 'prflx' | 'relay';
+/** How the TURN server of a relay is reached. */
 export type RTCIceServerTransportProtocol = 'udp' | 'tcp' | 'tls';
 
+/** What signalling carries: `candidate.toJSON()` makes it, `addIceCandidate` takes it. */
 export interface RTCIceCandidateInit {
   /** The value of `a=candidate`; empty for the end of candidates. */
   candidate?: string;
@@ -16,6 +22,7 @@ export interface RTCIceCandidateInit {
   usernameFragment?: string | null;
 }
 
+/** For the constructor only: what is known of local candidates beyond their line. */
 export interface RTCLocalIceCandidateInit extends RTCIceCandidateInit {
   relayProtocol?: RTCIceServerTransportProtocol | null;
   url?: string | null;
@@ -35,6 +42,11 @@ interface CandidateSlots {
 /** The candidate as the ICE agent knows it; undefined when its line could not be read. */
 export let parsedCandidate: (candidate: RTCIceCandidate) => Candidate | undefined;
 
+/**
+ * A candidate and the section that it belongs to (W3C WebRTC §4.8.1); what cannot be read has null for its parts.
+ *
+ * @throws TypeError (constructor) when both `sdpMid` and `sdpMLineIndex` are null
+ */
 export class RTCIceCandidate {
   readonly #slots: CandidateSlots;
 

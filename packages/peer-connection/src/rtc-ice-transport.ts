@@ -2,10 +2,14 @@
 import type { RTCIceCandidate, RTCIceComponent } from './rtc-ice-candidate.ts';
 import * as webidl from './webidl.ts';
 
+/** `unknown` until there is a description. The controlling side nominates (RFC 8445 §6.1.1). */
 export type RTCIceRole = 'unknown' | 'controlling' | 'controlled';
+/** `disconnected` may recover by itself; `failed` takes an ICE restart (W3C WebRTC §5.6.4). */
 export type RTCIceTransportState = 'closed' | 'failed' | 'disconnected' | 'new' | 'checking' | 'completed' | 'connected';
+/** Of one transport. */
 export type RTCIceGathererState = 'new' | 'gathering' | 'complete';
 
+/** Username fragment and password of one side (RFC 8839 §5.4). */
 export interface RTCIceParameters {
   usernameFragment?: string;
   password?: string;
@@ -28,6 +32,7 @@ export interface IceTransportSlots {
 export let createRTCIceTransport: () => RTCIceTransport;
 export let iceTransportSlots: (transport: RTCIceTransport) => IceTransportSlots;
 
+/** The path to the peer (W3C WebRTC §5.6). Events: `statechange`, `gatheringstatechange`, `selectedcandidatepairchange`. */
 export class RTCIceTransport extends EventTarget {
   declare onstatechange: webidl.EventHandler<RTCIceTransport>;
   declare ongatheringstatechange: webidl.EventHandler<RTCIceTransport>;
@@ -102,6 +107,7 @@ export class RTCIceTransport extends EventTarget {
 
 export let createRTCIceCandidatePair: (local: RTCIceCandidate, remote: RTCIceCandidate) => RTCIceCandidatePair;
 
+/** The addresses between which packets travel (W3C WebRTC §5.6.2). */
 export class RTCIceCandidatePair {
   readonly #local: RTCIceCandidate;
   readonly #remote: RTCIceCandidate;

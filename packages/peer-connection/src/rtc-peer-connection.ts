@@ -42,6 +42,7 @@ import type { TapListener } from './tap.ts';
 import { addTrack, addTransceiver, removeTrack } from './transceivers.ts';
 import * as webidl from './webidl.ts';
 
+/** The argument of `createOffer` (W3C WebRTC §4.2.7, §4.4.3.2). */
 export interface RTCOfferOptions {
   iceRestart?: boolean;
   /** Legacy: `true` adds a receiving transceiver when there is none. */
@@ -49,6 +50,7 @@ export interface RTCOfferOptions {
   offerToReceiveVideo?: boolean;
 }
 
+/** The argument of `createAnswer` (W3C WebRTC §4.2.7): it has no members. */
 export type RTCAnswerOptions = Record<never, never>;
 type SessionDescriptionCallback = (description: RTCSessionDescriptionInit) => void;
 type ErrorCallback = (error: DOMException) => void;
@@ -66,6 +68,7 @@ const EVENTS: readonly string[] = [
   'remoteclose',
 ];
 
+/** What is behind a connection, for the packages above: not part of the public API. */
 export let peerConnectionSlots: (connection: RTCPeerConnection) => PeerConnectionSlots;
 
 /**

@@ -6,42 +6,51 @@ import type { MediaKind } from './media-stream-track.ts';
 import type { RTCPriorityType } from './rtc-data-channel.ts';
 import * as webidl from './webidl.ts';
 
+/** Seen from this side; `stopped` is final. */
 export type RTCRtpTransceiverDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive' | 'stopped';
 
+/** A codec with its negotiated payload type. */
 export interface RTCRtpCodecParameters extends RTCRtpCodec {
   payloadType: number;
 }
 
+/** A header extension, and in which direction it is negotiated (WebRTC Extensions). */
 export interface RTCRtpHeaderExtensionCapability {
   uri: string;
   /** WebRTC Extensions: of a transceiver's extension, whether it is negotiated, and which way. */
   direction?: RTCRtpTransceiverDirection;
 }
 
+/** A negotiated header extension (RFC 8285). */
 export interface RTCRtpHeaderExtensionParameters {
   uri: string;
   id: number;
   encrypted?: boolean;
 }
 
+/** CNAME, and whether RTCP has reduced size (RFC 5506). */
 export interface RTCRtcpParameters {
   cname?: string;
   reducedSize?: boolean;
 }
 
+/** What senders and receivers have in common. */
 export interface RTCRtpParameters {
   headerExtensions: RTCRtpHeaderExtensionParameters[];
   rtcp: RTCRtcpParameters;
   codecs: RTCRtpCodecParameters[];
 }
 
+/** What a receiver's `getParameters` says. */
 export type RTCRtpReceiveParameters = RTCRtpParameters;
 
+/** What a sender's `getParameters` says and its `setParameters` takes, which checks `transactionId` and changes encodings only. */
 export interface RTCRtpSendParameters extends RTCRtpParameters {
   transactionId: string;
   encodings: RTCRtpEncodingParameters[];
 }
 
+/** One encoding of a sender (W3C WebRTC §5.2.5). */
 export interface RTCRtpEncodingParameters {
   rid?: string;
   /** Default true. */
@@ -58,11 +67,13 @@ export interface RTCRtpEncodingParameters {
   adaptivePtime?: boolean;
 }
 
+/** What `getCapabilities` says, and `setCodecPreferences` takes codecs from. */
 export interface RTCRtpCapabilities {
   codecs: RTCRtpCodec[];
   headerExtensions: RTCRtpHeaderExtensionCapability[];
 }
 
+/** The second argument of `addTransceiver`. */
 export interface RTCRtpTransceiverInit {
   direction?: RTCRtpTransceiverDirection;
   streams?: MediaStream[];

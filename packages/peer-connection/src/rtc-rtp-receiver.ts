@@ -15,6 +15,7 @@ import { getStatsOf } from './stats/get-stats.ts';
 import type { RTCStatsReport } from './stats/rtc-stats-report.ts';
 import * as webidl from './webidl.ts';
 
+/** Who was heard in the last ten seconds (W3C WebRTC §5.3). */
 export interface RTCRtpContributingSource {
   /** Milliseconds since the Unix epoch. */
   timestamp: number;
@@ -24,6 +25,7 @@ export interface RTCRtpContributingSource {
   rtpTimestamp: number;
 }
 
+/** The same, for SSRCs. */
 export type RTCRtpSynchronizationSource = RTCRtpContributingSource;
 
 /** The internal slots. */
@@ -50,6 +52,7 @@ export interface ReceiverSlots {
 export let createRTCRtpReceiver: (slots: Omit<ReceiverSlots, 'object'>) => ReceiverSlots;
 export let receiverSlots: (receiver: RTCRtpReceiver) => ReceiverSlots;
 
+/** Receives one track (W3C WebRTC §5.3). Its packets come out of an `RtpSink` on `track`, its frames out of a `FrameSink`. */
 export class RTCRtpReceiver {
   readonly #slots: ReceiverSlots;
 

@@ -63,6 +63,7 @@ export interface SenderSlots {
 export let createRTCRtpSender: (slots: Omit<SenderSlots, 'object'>) => SenderSlots;
 export let senderSlots: (sender: RTCRtpSender) => SenderSlots;
 
+/** Sends one track, or none (W3C WebRTC §5.2). */
 export class RTCRtpSender {
   readonly #slots: SenderSlots;
 

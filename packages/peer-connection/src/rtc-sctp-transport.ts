@@ -2,6 +2,7 @@
 import type { RTCDtlsTransport } from './rtc-dtls-transport.ts';
 import * as webidl from './webidl.ts';
 
+/** `closed` is final: with the association, its channels have ended. */
 export type RTCSctpTransportState = 'connecting' | 'connected' | 'closed';
 
 /** The internal slots. */
@@ -22,6 +23,7 @@ export const DEFAULT_MAX_MESSAGE_SIZE = 65_536;
 export let createRTCSctpTransport: (transport: RTCDtlsTransport, initialState?: RTCSctpTransportState) => RTCSctpTransport;
 export let sctpTransportSlots: (transport: RTCSctpTransport) => SctpTransportSlots;
 
+/** The SCTP association under the data channels (W3C WebRTC §6.1). Event: `statechange`. */
 export class RTCSctpTransport extends EventTarget {
   declare onstatechange: webidl.EventHandler<RTCSctpTransport>;
   readonly #slots: SctpTransportSlots;

@@ -1,8 +1,10 @@
 /** RTCSessionDescription (W3C WebRTC §4.6). */
 import * as webidl from './webidl.ts';
 
+/** What a description is (RFC 8829 §3.2). */
 export type RTCSdpType = 'offer' | 'pranswer' | 'answer' | 'rollback';
 
+/** The argument of `setRemoteDescription`. */
 export interface RTCSessionDescriptionInit {
   type: RTCSdpType;
   /** Empty unless given. */
@@ -15,6 +17,7 @@ export interface RTCLocalSessionDescriptionInit {
   sdp?: string;
 }
 
+/** A description as signalling carries it (W3C WebRTC §4.6.2); `toJSON` is what is sent. */
 export class RTCSessionDescription {
   readonly #type: RTCSdpType;
   readonly #sdp: string;

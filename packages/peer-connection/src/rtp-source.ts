@@ -9,6 +9,7 @@ import {
 } from './media-stream-track.ts';
 import { enumeration } from './webidl.ts';
 
+/** The second argument of the constructor of {@link RtpSource}. */
 export interface RtpSourceOptions {
   /** What the packets contain, `video/VP8` for example: negotiation then offers this codec first. */
   readonly mimeType?: string;

@@ -31,14 +31,17 @@ export interface Runtime {
   advertise?(hostname: string, address: string): Advertisement;
 }
 
+/** A name that is answered for, until it is closed. */
 export interface Advertisement {
   close(): void;
 }
 
+/** A timer; cancelling one that has fired does nothing. */
 export interface TimerHandle {
   cancel(): void;
 }
 
+/** One address of one interface. */
 export interface NetworkInterface {
   readonly name: string;
   readonly address: string;
@@ -49,6 +52,7 @@ export interface NetworkInterface {
   readonly linkLocal?: boolean;
 }
 
+/** What to bind. */
 export interface UdpOptions {
   readonly address: string;
   /** 0 or absent: any free port. */
@@ -60,6 +64,7 @@ export interface UdpOptions {
 /** `data` is exclusively the receiver's. Socket errors that only concern one datagram are not reported. */
 export type DatagramHandler = (data: Uint8Array, remoteAddress: string, remotePort: number) => void;
 
+/** A UDP socket that is open. */
 export interface UdpSocket {
   readonly address: string;
   readonly port: number;
@@ -70,6 +75,7 @@ export interface UdpSocket {
   close(): void;
 }
 
+/** Where a TCP or TLS connection goes. */
 export interface StreamOptions {
   readonly address: string;
   readonly port: number;
@@ -80,12 +86,14 @@ export interface StreamOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a stream calls; never from inside of one of our calls. */
 export interface StreamHandler {
   onData(data: Uint8Array): void;
   /** Called once, when the connection ended for any reason that is not our own `close`. */
   onClose(error: Error | undefined): void;
 }
 
+/** A TCP or TLS connection that is open. */
 export interface StreamSocket {
   readonly localAddress: string;
   readonly localPort: number;
@@ -99,6 +107,7 @@ export interface StreamSocket {
   close(): void;
 }
 
+/** Where to listen. */
 export interface TcpListenOptions {
   readonly address: string;
   readonly port?: number;
@@ -106,6 +115,7 @@ export interface TcpListenOptions {
   readonly portRange?: { readonly min: number; readonly max: number };
 }
 
+/** A port that takes connections, until it is closed. */
 export interface TcpListener {
   readonly address: string;
   readonly port: number;

@@ -26,6 +26,7 @@ import type { TransportStack } from './transport-stack.ts';
 /** The order in which all three messages take effect. Others exist for conformance work: see {@link CloseOptions.sequence}. */
 export const CLOSE_SEQUENCE: readonly CloseMessage[] = ['bye', 'abort', 'close_notify'];
 
+/** RTCP BYE (RFC 3550 §6.6), SCTP ABORT (RFC 9260 §9.1), DTLS close_notify (RFC 5246 §7.2.1). */
 export type CloseMessage = 'bye' | 'abort' | 'close_notify';
 
 /** What was sent, one entry for each message of each flight. */
@@ -55,6 +56,12 @@ export interface CloseReport {
   readonly durationMs: number;
 }
 
+/**
+ * The argument of `close`.
+ *
+ * @example
+ * pc.close({ reason: 'the room is empty', linger: 1000 });
+ */
 export interface CloseOptions {
   /** Told to the peer in the BYE and the ABORT; a browser shows it in the error of the data channels. At most 255 bytes of UTF-8 arrive in a BYE. */
   readonly reason?: string;

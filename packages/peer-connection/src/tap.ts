@@ -7,8 +7,10 @@ import { ALERT_DESCRIPTIONS } from '@petrel/dtls';
 import type { Instant } from '@petrel/sans-io';
 import { classify } from './demultiplex.ts';
 
+/** Which protocol a {@link TapRecord} is about. */
 export type TapLayer = 'stun' | 'dtls' | 'sctp' | 'rtp' | 'rtcp';
 
+/** One packet, as `pc.tap` is told of it. */
 export interface TapRecord {
   /** Milliseconds on the runtime's clock. */
   readonly at: Instant;
@@ -20,6 +22,7 @@ export interface TapRecord {
   readonly bytes: number;
 }
 
+/** What `pc.tap` is set to. Called from inside of the stack: it must not throw, nor call back. */
 export type TapListener = (record: TapRecord) => void;
 type Direction = TapRecord['direction'];
 

@@ -25,6 +25,7 @@ export interface UnknownFragment {
   readonly remotePort: number;
 }
 
+/** The argument of `UdpMux.listen` and `TcpMux.listen`. */
 export interface MuxOptions {
   /** The same on every address; 0 or absent: any free one. */
   readonly port?: number;

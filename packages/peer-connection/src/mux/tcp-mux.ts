@@ -19,6 +19,7 @@ import * as webidl from '../webidl.ts';
 import { announce, bindEverywhere, chosenInterfaces, type MuxOptions, UnknownFragmentHook } from './mux-options.ts';
 import type { MuxSocket } from './udp-mux.ts';
 
+/** `not-a-check`: the first frame was none; `no-check-in-time`: none came within 10 s; `too-many-connections`: 128 others were waiting. */
 export type TcpMuxDiscard = 'unknown-fragment' | 'not-a-check' | 'no-check-in-time' | 'too-many-connections';
 
 export interface TcpMuxMember {

@@ -10,6 +10,7 @@ import type { Runtime, UdpSocket } from '../runtime.ts';
 import * as webidl from '../webidl.ts';
 import { announce, bindEverywhere, chosenInterfaces, type MuxOptions, UnknownFragmentHook } from './mux-options.ts';
 
+/** What names a connection and is not known: a username fragment, a STUN transaction, or (for all other packets) the sender's address and port. */
 export type UdpMuxDiscard = 'unknown-fragment' | 'unknown-transaction' | 'unknown-path';
 
 /** A socket of a mux, as the ICE agents of its members see it. */

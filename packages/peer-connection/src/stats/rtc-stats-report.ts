@@ -13,6 +13,12 @@ export interface RTCStats {
 
 export let createRTCStatsReport: (stats: Iterable<RTCStats>) => RTCStatsReport;
 
+/**
+ * Statistics objects by id, as a read-only map (W3C WebRTC §8.4).
+ *
+ * @example
+ * for (const { type, bytesReceived } of (await pc.getStats()).values()) if (type === 'inbound-rtp') console.log(bytesReceived);
+ */
 export class RTCStatsReport {
   readonly #stats: ReadonlyMap<string, RTCStats>;
 
