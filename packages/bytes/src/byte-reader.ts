@@ -74,10 +74,12 @@ export class ByteReader {
   }
 }
 
+/** Network byte order. The offset is not checked: past the end the bytes count as 0. */
 export function readUint16(bytes: Uint8Array, offset: number): number {
   return (bytes[offset]! << 8) | bytes[offset + 1]!;
 }
 
+/** Network byte order, unsigned. The offset is not checked: past the end the bytes count as 0. */
 export function readUint32(bytes: Uint8Array, offset: number): number {
   return ((bytes[offset]! << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!) >>> 0;
 }

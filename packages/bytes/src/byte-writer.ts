@@ -104,11 +104,13 @@ export class ByteWriter {
   }
 }
 
+/** Network byte order; the higher bits of the value are ignored. Past the end nothing is written. */
 export function writeUint16(bytes: Uint8Array, offset: number, value: number): void {
   bytes[offset] = value >>> 8;
   bytes[offset + 1] = value;
 }
 
+/** Network byte order; the value is taken modulo 2^32. Past the end nothing is written. */
 export function writeUint32(bytes: Uint8Array, offset: number, value: number): void {
   bytes[offset] = value >>> 24;
   bytes[offset + 1] = value >>> 16;

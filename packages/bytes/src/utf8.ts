@@ -34,6 +34,7 @@ export function utf8Length(text: string): number {
   return length;
 }
 
+/** The text in UTF-8, in bytes that belong to the caller; lone surrogates become U+FFFD. */
 export function encodeUtf8(text: string): Uint8Array {
   if (ENCODER !== undefined && text.length >= WORTH_A_CALL) return ENCODER.encode(text);
   const bytes = new Uint8Array(utf8Length(text));
