@@ -23,6 +23,7 @@ export interface Fingerprint {
   readonly value: string;
 }
 
+/** The third argument of {@link generateCertificate}. */
 export interface CertificateOptions {
   readonly algorithm?: 'ecdsa-p256' | 'rsa-2048';
   /** Milliseconds since the Unix epoch; 30 days from now unless given, as W3C RTCPeerConnection has it. */
