@@ -13,10 +13,12 @@ import { fromPayload, PPID, toPayload } from './payload.ts';
 import { StreamIds } from './stream-ids.ts';
 
 export type { ChannelError } from './channel.ts';
+/** Which side has the even stream identifiers: the DTLS client (RFC 8832 §6). */
 export type DtlsRole = 'client' | 'server';
 /** Names a channel in calls and events, from before it has a stream identifier. Never used again. */
 export type ChannelHandle = number;
 
+/** The first argument of {@link DataChannels.create}. */
 export interface CreateChannelOptions {
   readonly label: string;
   readonly protocol?: string;
@@ -32,6 +34,7 @@ export interface CreateChannelOptions {
   readonly priority?: number;
 }
 
+/** What {@link DataChannels.pollEvent} gives. `channel` is the handle. */
 export type DataChannelEvent =
   /** The peer has opened a channel; `open` follows. */
   | {
@@ -50,6 +53,7 @@ export type DataChannelEvent =
   /** The amount has fallen from above the threshold to it or below. Follows its `buffered-amount`. */
   | { readonly type: 'buffered-amount-low'; readonly channel: ChannelHandle };
 
+/** Why a message or an OPEN of the peer was dropped; all but `after-close` also reset its stream (RFC 8832 §6). */
 export type DataChannelDiscard =
   | 'bad-dcep'
   | 'stream-in-use'
@@ -69,6 +73,7 @@ export class DataChannelError extends Error {
   }
 }
 
+/** The argument of the constructor of {@link DataChannels}. */
 export interface DataChannelsOptions {
   /** Bytes that labels and protocols of channels opened by the peer may take together. */
   readonly maxLabelBytes?: number;

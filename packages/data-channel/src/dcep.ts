@@ -29,6 +29,7 @@ export interface ChannelParameters {
   readonly priority: number;
 }
 
+/** A message of the opening protocol (RFC 8832 §5). */
 export type DcepMessage = { readonly type: 'ack' } | { readonly type: 'open'; readonly parameters: ChannelParameters };
 
 const MESSAGE_TYPE = { ack: 2, open: 3 } as const;
@@ -36,6 +37,7 @@ const MESSAGE_TYPE = { ack: 2, open: 3 } as const;
 const CHANNEL_TYPE = { reliable: 0, partialReliableRexmit: 1, partialReliableTimed: 2 } as const;
 const UNORDERED = 0x80;
 
+/** DATA_CHANNEL_ACK (RFC 8832 §5.2): one byte. */
 export function encodeAck(): Uint8Array {
   return Uint8Array.of(MESSAGE_TYPE.ack);
 }
