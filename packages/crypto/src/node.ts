@@ -34,7 +34,7 @@ import {
   type SignatureScheme,
   type SigningKey,
 } from './crypto.ts';
-import { HmacSha1 } from './hmac-sha1.ts';
+import { type HmacModule, HmacSha1 } from './hmac-sha1.ts';
 import { OID, readSequence, TAG } from './der.ts';
 import { EXPONENT_BYTES, MODULUS_BYTES } from './rsa-pkcs1.ts';
 import { AES_GCM_MODULE } from './packet-gcm/aes-gcm-module.bytes.ts';
@@ -54,6 +54,9 @@ const CURVE_NAMES = { 'p-256': 'prime256v1', 'p-384': 'secp384r1' } as const;
 const RANDOM_BLOCK = 1024;
 /** Texts with their additional data up to so many bytes are faster without a cipher object for each: docs/decisions/0005-wasm-aes-gcm.md. */
 const LONGEST_PACKET = 2_600;
+/** The module makes the keystream of so many bytes faster than OpenSSL, once it has the key: many keys derive others, and have nothing else to do. */
+const LONGEST_IN_MODULE = 320;
+const WARM_UP = 8;
 /** Up to so many bytes, adding the keystream byte by byte is faster than by words. */
 const SHORT = 160;
 const LITTLE_ENDIAN = new Uint8Array(Int32Array.of(1).buffer)[0] === 1;
@@ -70,7 +73,7 @@ export function nodeCrypto(random: Random = systemRandom()): CryptoProvider {
     randomBytes: (length) => random.randomBytes(length),
     hash: (algorithm, data) => hashBytes(algorithm, data),
     createHash: (algorithm) => new NodeHash(createHash(HASH_NAMES[algorithm])),
-    hmac: (algorithm, key) => (algorithm === 'sha-1' ? new HmacSha1(key, nativeSha1) : new NodeMac(HASH_NAMES[algorithm], key)),
+    hmac: (algorithm, key) => (algorithm === 'sha-1' ? new HmacSha1(key, nativeSha1, moduleSha1) : new NodeMac(HASH_NAMES[algorithm], key)),
     aead: (algorithm, key) => (algorithm === 'chacha20-poly1305' ? new NodeAead(algorithm, key) : new PacketGcm(algorithm, key)),
     aesCtr: (key) => new NodeCounterCipher(key),
     generateKeyAgreement: (group) => generateKeyAgreement(group),
@@ -95,6 +98,7 @@ function systemRandom(): Random {
   };
 }
 
+const moduleSha1: HmacModule = (states) => wasmAes()?.hmacSha1(states);
 const nativeSha1 = (data: Uint8Array): Uint8Array => hashBytes('sha-1', data);
 
 function hashBytes(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array {
@@ -221,19 +225,32 @@ function newBlockCipher(key: Uint8Array): Cipher {
 class NodeCounterCipher implements CounterCipher {
   readonly #ecb: Cipher;
   #counters = new CounterBuffer(128);
+  /** Until it is in the module. */
+  #key: Uint8Array | undefined;
+  #applyShort: ((counterBlock: Uint8Array, data: Uint8Array) => boolean) | undefined;
+  #shortTexts = 0;
 
   constructor(key: Uint8Array) {
     if (key.length !== 16 && key.length !== 24 && key.length !== 32) throw new RangeError('an AES key has 16, 24 or 32 bytes');
     this.#ecb = newBlockCipher(key);
+    this.#key = key.length === 24 ? undefined : key.slice();
   }
 
   apply(counterBlock: Uint8Array, data: Uint8Array): void {
     const blocks = (data.length + 15) >>> 4;
-    if (blocks === 0) return;
+    if (blocks === 0 || (data.length <= LONGEST_IN_MODULE && this.#short()?.(counterBlock, data))) return;
     if (blocks > this.#counters.capacity) this.#counters = new CounterBuffer(2 * blocks);
     const keystream = this.#ecb.update(this.#counters.fill(counterBlock, blocks));
     if (data.length <= SHORT) for (let i = 0; i < data.length; i++) data[i]! ^= keystream[i]!;
     else this.#counters.combine(data, keystream);
+  }
+
+  #short(): ((counterBlock: Uint8Array, data: Uint8Array) => boolean) | undefined {
+    if (this.#key !== undefined && this.#shortTexts++ === WARM_UP) {
+      this.#applyShort = wasmAes()?.counterMode(this.#key);
+      this.#key = undefined;
+    }
+    return this.#applyShort;
   }
 }
 

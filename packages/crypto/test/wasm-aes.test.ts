@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import { seededRandom } from '@petrel/testing';
 import fc from 'fast-check';
 import { AES_GCM_MODULE } from '../src/packet-gcm/aes-gcm-module.bytes.ts';
 import { aesGcmModule } from '../src/packet-gcm/aes-gcm-module.ts';
@@ -94,6 +95,59 @@ describe('AES-GCM in WebAssembly', () => {
         aeads[index]!.seal(nonce, text, text, sealed, 0);
         expect(sealed).toEqual(sealWithNode(keys[index]!, nonce, text, text));
       }
+    }
+  });
+
+  test('NIST SP 800-38D §7: every length up to 2,000, and every length of additional data up to 100, seals as with node:crypto and opens', () => {
+    const random = seededRandom(3);
+    for (const keyLength of [16, 32]) {
+      const key = random.randomBytes(keyLength);
+      const aead = nodeCrypto().aead(keyLength === 16 ? 'aes-128-gcm' : 'aes-256-gcm', key);
+      const text = random.randomBytes(2000);
+      const output = new Uint8Array(2016);
+      for (let length = 0; length <= 2000; length++) {
+        const [nonce, additionalData] = [random.randomBytes(12), text.subarray(0, length % 101)];
+        aead.seal(nonce, text.subarray(0, length), additionalData, output, 0);
+        const sealed = output.subarray(0, length + 16);
+        if (Buffer.compare(sealed, sealWithNode(key, nonce, text.subarray(0, length), additionalData)) !== 0)
+          throw new Error(`${length} bytes`);
+        if (aead.open(nonce, sealed, additionalData, output, 0) !== length) throw new Error(`${length} bytes do not open`);
+        if (Buffer.compare(output.subarray(0, length), text.subarray(0, length)) !== 0) throw new Error(`${length} bytes open as others`);
+      }
+    }
+  });
+
+  test('SP 800-38A §6.5: short texts in counter mode, also over the carry out of 32 bits, are what node:crypto has', () => {
+    const random = seededRandom(4);
+    for (const keyLength of [16, 32]) {
+      const key = random.randomBytes(keyLength);
+      const cipher = nodeCrypto().aesCtr(key);
+      for (let length = 0; length <= 400; length++) {
+        const [counter, text] = [random.randomBytes(16), random.randomBytes(length)];
+        if (length % 5 === 0) counter.fill(0xff, 12, 15);
+        const expected = createCipheriv(`aes-${8 * keyLength}-ctr`, key, counter).update(text);
+        cipher.apply(counter, text);
+        if (Buffer.compare(text, expected) !== 0) throw new Error(`${length} bytes`);
+      }
+    }
+  });
+
+  test('SP 800-38A §6.5: what would change more than 32 bits of the counter is left to others', () => {
+    const apply = aes.counterMode(new Uint8Array(16));
+    const text = new Uint8Array(33);
+    expect(apply(new Uint8Array(16).fill(0xff), text)).toBe(false);
+    expect(text).toEqual(new Uint8Array(33));
+    expect(apply(new Uint8Array(16).fill(0xff, 0, 15).fill(0xfd, 15), text)).toBe(true);
+  });
+
+  test('RFC 2104: keys take turns in HMAC-SHA1, whose messages have every length', () => {
+    const random = seededRandom(5);
+    const keys = [0, 20, 64, 100].map((length) => random.randomBytes(length));
+    const macs = keys.map((key) => nodeCrypto().hmac('sha-1', key));
+    for (let length = 0; length <= 900; length++) {
+      const [message, turn] = [random.randomBytes(length), length % 4];
+      const expected = createHmac('sha1', keys[turn]!).update(message).digest();
+      if (Buffer.compare(macs[turn]!.compute(message), expected) !== 0) throw new Error(`${length} bytes`);
     }
   });
 

@@ -10,6 +10,7 @@
  */
 import { assemble, FunctionBody, type Local } from './assembler.ts';
 import { SBOX_GATES } from './aes-sbox.ts';
+import { hmacSha1 } from './hmac-sha1-function.ts';
 import { BATCH, GHASH_BATCH, GHASH_TABLE_LENGTH, PAGES, ROUND_KEY_LENGTH } from './layout.ts';
 
 const BYTES = Array.from({ length: 16 }, (_, index) => index);
@@ -33,10 +34,18 @@ const REDUCED = [0, 1, 3, 4];
  * - `counters(counterBlock, counter, at, end)` writes counter blocks, for a cipher elsewhere to encrypt.
  * - `combine(data, keystream, end)` adds the one to the other, in whole blocks.
  * - `hash(table, data, end, state)` adds blocks, a multiple of `GHASH_BATCH`, to the GHASH in `state`.
+ * - `hmacSha1(states, data, end, block)` is in `hmac-sha1-function.ts`.
  * - `substitute(data)` is SubBytes of one bitsliced state without the constant, for key expansion.
  */
 export function aesGcmModule(): Uint8Array {
-  const functions = { keystream: keystream(), counters: counters(), combine: combine(), hash: hash(), substitute: substituteOnce() };
+  const functions = {
+    keystream: keystream(),
+    counters: counters(),
+    combine: combine(),
+    hash: hash(),
+    substitute: substituteOnce(),
+    hmacSha1: hmacSha1(),
+  };
   return assemble(functions, PAGES);
 }
 

@@ -16,7 +16,7 @@ interface WasmApi {
 
 /** Instantiates a module without imports. Undefined where the platform has no WebAssembly, or not with vectors. */
 export function instantiate(bytes: Uint8Array): WasmExports | undefined {
-  const api = (globalThis as { WebAssembly?: WasmApi }).WebAssembly;
+  const api = (globalThis as unknown as { WebAssembly?: WasmApi }).WebAssembly;
   if (api === undefined) return undefined;
   try {
     return new api.Instance(new api.Module(bytes)).exports;
@@ -75,6 +75,27 @@ export class FunctionBody {
 
   i32And(): this {
     return this.#emit(0x71);
+  }
+
+  i32Or(): this {
+    return this.#emit(0x72);
+  }
+
+  i32Xor(): this {
+    return this.#emit(0x73);
+  }
+
+  /** To the left. */
+  i32Rotate(count: number): this {
+    return this.i32(count).#emit(0x77);
+  }
+
+  loadI32(offset: number = 0): this {
+    return this.#emit(0x28, 0, ...unsigned(offset));
+  }
+
+  storeI32(offset: number = 0): this {
+    return this.#emit(0x36, 0, ...unsigned(offset));
   }
 
   i32Less(): this {

@@ -3,6 +3,7 @@
  *
  * ```
  *   0       COUNTER, STATE, SLICES                       what functions are given by address
+ *   256     MAC_STATES, MAC_BLOCK, MAC_SCHEDULE          HMAC-SHA1: the states of a key, the outer block, the words of a block
  *   1 KiB   TEXT        zero blocks | additional data | text | lengths
  *   32 KiB  KEYSTREAM
  *   64 KiB  KEYS        slots of 4 KiB: 15 bitsliced round keys, the table of GHASH
@@ -21,6 +22,9 @@ export const GHASH_TABLE_LENGTH: number = 17 * GHASH_BATCH * 2 * 16;
 export const COUNTER = 0;
 export const STATE = 16;
 export const SLICES = 128;
+export const MAC_STATES = 256;
+export const MAC_BLOCK = 320;
+export const MAC_SCHEDULE = 384;
 export const TEXT = 1024;
 export const KEYSTREAM = 32_768;
 export const KEYS = 65_536;

@@ -2,10 +2,25 @@
  * AES-GCM (NIST SP 800-38D) and AES in counter mode for packets, through the module of `aes-gcm-module.ts`: a call costs a tenth of what making a cipher object of
  * `node:crypto` does. Where AES instructions are worth a call, which is from some hundred bytes on, the keystream comes from a cipher that is kept.
  */
+import { readUint32, writeUint32 } from '@petrel/bytes';
 import { AEAD_TAG_LENGTH, type Aead } from '../crypto.ts';
 import { AesKey } from './aes-key.ts';
 import { instantiate } from './assembler.ts';
-import { BATCH, COUNTER, GHASH_BATCH, KEY_SLOTS, KEYS, KEYSTREAM, ROUND_KEYS_LENGTH, SLICES, SLOT_LENGTH, STATE, TEXT } from './layout.ts';
+import {
+  BATCH,
+  COUNTER,
+  GHASH_BATCH,
+  KEY_SLOTS,
+  KEYS,
+  KEYSTREAM,
+  MAC_BLOCK,
+  MAC_STATES,
+  ROUND_KEYS_LENGTH,
+  SLICES,
+  SLOT_LENGTH,
+  STATE,
+  TEXT,
+} from './layout.ts';
 
 /** Encrypts whole blocks, each for itself (ECB). */
 export type BlockCipher = (blocks: Uint8Array) => Uint8Array;
@@ -21,6 +36,7 @@ interface Functions {
   combine(data: number, keystream: number, end: number): void;
   hash(table: number, data: number, end: number, state: number): void;
   substitute(slices: number): void;
+  hmacSha1(states: number, data: number, end: number, block: number): void;
 }
 
 /** One instance serves all keys of the process. Those in use stay in its memory, the others are copied there again. */
@@ -31,6 +47,8 @@ export class WasmAes {
   readonly #memory: Uint8Array;
   readonly #owners: (AesKey | undefined)[] = Array.from<undefined>({ length: KEY_SLOTS });
   #nextSlot = 0;
+  /** Those in the module's memory. */
+  #macStates: Uint8Array | undefined;
 
   /** @param module what `aes-gcm-module.bytes.ts` has @returns undefined where there is no WebAssembly with vectors */
   static create(module: Uint8Array): WasmAes | undefined {
@@ -41,6 +59,9 @@ export class WasmAes {
   private constructor(functions: Functions, memory: Uint8Array) {
     this.#functions = functions;
     this.#memory = memory;
+    // The padding of an outer hash, which is over the padded key and a digest.
+    memory[MAC_BLOCK + 20] = 0x80;
+    writeUint32(memory, MAC_BLOCK + 60, 8 * (64 + 20));
   }
 
   /** @param native a cipher with the same key, for long texts */
@@ -52,6 +73,56 @@ export class WasmAes {
         this.#seal(prepared, native, nonce, plaintext, additionalData, output, offset),
       open: (nonce, sealed, additionalData, output, offset) => this.#open(prepared, native, nonce, sealed, additionalData, output, offset),
     };
+  }
+
+  /**
+   * AES in counter mode for short texts, in place (SP 800-38A §6.5).
+   * @returns what says false, and does nothing, where more than the last 32 bits of the counter would change, or the text is too long
+   */
+  counterMode(key: Uint8Array): (counterBlock: Uint8Array, data: Uint8Array) => boolean {
+    const prepared = new AesKey(key, (word) => this.#substituteWord(word));
+    return (counterBlock, data) => this.#applyKeystream(prepared, counterBlock, data);
+  }
+
+  /**
+   * HMAC-SHA1 (RFC 2104) with the states that both padded keys lead to, as ten words.
+   * @returns what says undefined where the message is too long
+   */
+  hmacSha1(states: Int32Array): (message: Uint8Array) => Uint8Array | undefined {
+    const bytes = new Uint8Array(states.buffer, states.byteOffset, 40);
+    return (message) => this.#hmac(bytes, message);
+  }
+
+  #hmac(states: Uint8Array, message: Uint8Array): Uint8Array | undefined {
+    const memory = this.#memory;
+    const { length } = message;
+    if (length > WasmAes.maxLength) return undefined;
+    if (this.#macStates !== states) {
+      this.#macStates = states;
+      memory.set(states, MAC_STATES);
+    }
+    memory.set(message, TEXT);
+    // FIPS 180-4 §5.1.1. The block of the padded key comes before.
+    const end = TEXT + ((length + 8) | 63) + 1;
+    memory[TEXT + length] = 0x80;
+    for (let i = TEXT + length + 1; i < end - 4; i++) memory[i] = 0;
+    writeUint32(memory, end - 4, 8 * (64 + length));
+    this.#functions.hmacSha1(MAC_STATES, TEXT, end, MAC_BLOCK);
+    return memory.slice(MAC_BLOCK, MAC_BLOCK + 20);
+  }
+
+  #applyKeystream(key: AesKey, counterBlock: Uint8Array, data: Uint8Array): boolean {
+    const memory = this.#memory;
+    const { length } = data;
+    const counter = readUint32(counterBlock, 12);
+    const end = KEYSTREAM + ((length + 15) & ~15);
+    if (length > WasmAes.maxLength || counter + ((length + 15) >>> 4) > 0x1_0000_0000) return false;
+    for (let i = 0; i < 12; i++) memory[COUNTER + i] = counterBlock[i]!;
+    memory.set(data, TEXT);
+    this.#functions.keystream(this.#load(key), key.rounds, COUNTER, counter, KEYSTREAM, end);
+    this.#functions.combine(TEXT, KEYSTREAM, TEXT + length);
+    data.set(memory.subarray(TEXT, TEXT + length));
+    return true;
   }
 
   #seal(
