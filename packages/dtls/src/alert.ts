@@ -30,9 +30,12 @@ export const ALERT_DESCRIPTIONS = {
   no_application_protocol: 120,
 } as const;
 
+/** The names of RFC 5246 §7.2 and its successors. */
 export type AlertDescription = keyof typeof ALERT_DESCRIPTIONS;
+/** RFC 5246 §7.2: fatal alerts end the connection. */
 export type AlertLevel = 'warning' | 'fatal';
 
+/** An alert as it came (RFC 5246 §7.2). */
 export interface Alert {
   readonly level: AlertLevel;
   /** The description's name, or its number when it has none here. */

@@ -14,6 +14,7 @@ export interface CipherSuite {
   readonly hash: HashAlgorithm;
 }
 
+/** The names of the TLS Cipher Suites registry. */
 export type CipherSuiteName =
   | 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'
   | 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'

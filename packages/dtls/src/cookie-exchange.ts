@@ -26,6 +26,7 @@ export interface VerifiedHello {
   readonly recordSequence: number;
 }
 
+/** What to do with the first datagrams of a client. */
 export type CookieVerdict =
   | ({ readonly type: 'verified' } & VerifiedHello)
   /** The HelloVerifyRequest to send back; never longer than what asked for it. */

@@ -18,8 +18,10 @@ import { ServerHandshake } from './server-handshake.ts';
 
 /** The states of the W3C's RTCDtlsTransport. */
 export type DtlsState = 'new' | 'connecting' | 'connected' | 'closed' | 'failed';
+/** `client`: sends the ClientHello (`a=setup:active`). */
 export type DtlsRole = 'client' | 'server';
 
+/** What {@link DtlsConnection.pollEvent} gives. */
 export type DtlsEvent =
   | { readonly type: 'connected' }
   | { readonly type: 'data'; readonly data: Uint8Array }
@@ -28,6 +30,7 @@ export type DtlsEvent =
   /** Fatal: the connection can only be thrown away. */
   | { readonly type: 'failed'; readonly failure: DtlsFailure };
 
+/** Why a record, or a message in it, was dropped without consequences. */
 export type DtlsDiscard =
   | RecordDiscard
   | 'not-started'
@@ -48,6 +51,7 @@ export type DtlsDiscard =
   | 'malformed-change-cipher-spec'
   | 'unknown-content-type';
 
+/** The argument of the constructor of {@link DtlsConnection}. */
 export interface DtlsOptions {
   readonly role: DtlsRole;
   readonly crypto: CryptoProvider;

@@ -5,11 +5,13 @@ import { Discards, type Instant, Queue } from '@petrel/sans-io';
 import { CookieExchange } from './cookie-exchange.ts';
 import { DtlsConnection, type DtlsOptions } from './dtls-connection.ts';
 
+/** A datagram for a client that has no connection yet; `address` is what the driver calls it. */
 export interface ListenerTransmit {
   readonly address: string;
   readonly datagram: Uint8Array;
 }
 
+/** The argument of the constructor of {@link DtlsListener}. */
 export interface DtlsListenerOptions {
   /** For every connection; `remoteFingerprints` can be set later, on the connection. */
   readonly connection: Omit<DtlsOptions, 'role' | 'helloVerify' | 'verifiedHello'>;

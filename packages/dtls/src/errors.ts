@@ -7,6 +7,7 @@ export interface DtlsFailure {
   readonly alert: AlertDescription | number | undefined;
 }
 
+/** Named after what was found, not after the alert that tells the peer of it. */
 export type DtlsFailureReason =
   | 'malformed-message'
   | 'unexpected-message'
