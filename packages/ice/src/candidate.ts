@@ -1,10 +1,14 @@
 /** Candidates and the value of `a=candidate` (RFC 8839 §5.1, RFC 6544 §4.5). */
 import { addressFamily, addressScope, canonicalIpAddress } from '@petrel/stun';
 
+/** How the address is known: an interface's, seen by a server, seen by the peer, or lent by a TURN server. */
 export type CandidateType = 'host' | 'srflx' | 'prflx' | 'relay';
+/** Of the candidate; TLS counts as TCP, and a relay's own address is UDP. */
 export type TransportProtocol = 'udp' | 'tcp';
+/** Who connects (RFC 6544 §4.5). */
 export type TcpCandidateType = 'active' | 'passive' | 'so';
 
+/** A candidate (RFC 8445 §5.3), ours or the peer's. */
 export interface Candidate {
   /** The same for candidates of the same type, base, server and protocol (RFC 8445 §5.1.1.3). */
   readonly foundation: string;

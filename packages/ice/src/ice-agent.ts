@@ -27,6 +27,7 @@ import { IceSession, type SessionContext, type SessionDiscard } from './session.
 import { TcpStreams } from './tcp-streams.ts';
 import { transportState } from './transport-state.ts';
 
+/** Why a datagram was dropped; `no-path`: data that could not be sent. */
 export type IceDiscard =
   | StunDiscard
   | SessionDiscard

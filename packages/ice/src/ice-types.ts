@@ -3,9 +3,11 @@ import type { CryptoProvider } from '@petrel/crypto';
 import type { IceServerUrl } from '@petrel/turn';
 import type { Candidate, TransportProtocol } from './candidate.ts';
 
+/** The controlling agent nominates (RFC 8445 §6.1.1); conflicts are solved, with an event. */
 export type IceRole = 'controlling' | 'controlled';
 /** The states of the W3C's RTCIceTransport. */
 export type IceTransportState = 'new' | 'checking' | 'connected' | 'completed' | 'disconnected' | 'failed' | 'closed';
+/** Those of the W3C's RTCIceGathererState. */
 export type IceGatheringState = 'new' | 'gathering' | 'complete';
 
 /** `a=ice-ufrag`, `a=ice-pwd`, `a=ice-lite` (RFC 8839 §5.3, §5.4). */
@@ -29,6 +31,7 @@ export interface IceServer {
   readonly credential?: string;
 }
 
+/** The argument of the constructor of {@link IceAgent}. */
 export interface IceAgentOptions {
   readonly crypto: CryptoProvider;
   readonly role: IceRole;
@@ -81,6 +84,7 @@ export interface LocalSocket {
 /** The driver's ids of sockets and accepted streams are below this; those of streams that the agent asks for start here. */
 export const FIRST_STREAM_ID = 0x4000_0000;
 
+/** What {@link IceAgent.pollEvent} gives. */
 export type IceEvent =
   | { readonly type: 'gathering-state'; readonly state: IceGatheringState }
   | { readonly type: 'candidate'; readonly candidate: Candidate }
@@ -140,6 +144,7 @@ export interface CandidatePairStats {
   readonly bytesDiscardedOnSend: number;
 }
 
+/** Everything that is known of candidates and pairs now. */
 export interface IceStats {
   readonly pairs: readonly CandidatePairStats[];
   readonly localCandidates: readonly Candidate[];
