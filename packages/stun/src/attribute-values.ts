@@ -11,6 +11,7 @@ export interface Codec<Value> {
 /** The cookie that every message has at offset 4 (RFC 8489 §5). */
 export const MAGIC_COOKIE = 0x2112a442;
 
+/** ERROR-CODE (RFC 8489 §14.8). */
 export interface StunErrorCode {
   /** 300 to 699. */
   readonly code: number;

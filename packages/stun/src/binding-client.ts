@@ -3,6 +3,7 @@ import type { Core, Instant } from '@petrel/sans-io';
 import { addressScope, type TransportAddress } from './ip-address.ts';
 import { StunClient, type StunClientOptions, type StunFailure } from './stun-client.ts';
 
+/** What {@link BindingClient.pollEvent} gives; the round trip is in milliseconds, undefined after a retransmission. */
 export type BindingEvent =
   | { readonly type: 'mapped'; readonly mappedAddress: TransportAddress; readonly roundTripTime: number | undefined }
   | { readonly type: 'failed'; readonly failure: StunFailure };

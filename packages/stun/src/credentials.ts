@@ -11,6 +11,7 @@ export interface StunCredentials {
   readonly password: string;
 }
 
+/** How a long-term key is made (RFC 8489 §18.5). */
 export type PasswordAlgorithm = 'md5' | 'sha-256';
 /** RFC 8489 §18.5. */
 const PASSWORD_ALGORITHM_NUMBERS: Readonly<Record<PasswordAlgorithm, number>> = { md5: 1, 'sha-256': 2 };

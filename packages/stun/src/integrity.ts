@@ -7,6 +7,7 @@ import type { CryptoProvider, Mac } from '@petrel/crypto';
 import { FINGERPRINT, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256 } from './attributes.ts';
 import type { ProtectionOffsets } from './message.ts';
 
+/** MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256. */
 export type IntegrityAlgorithm = 'sha-1' | 'sha-256';
 
 /** The HMAC key of a credential, with the algorithms that may be used with it. */

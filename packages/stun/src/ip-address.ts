@@ -10,6 +10,7 @@ export interface TransportAddress {
   readonly port: number;
 }
 
+/** IPv4 or IPv6. */
 export type AddressFamily = 4 | 6;
 
 /** 4 or 16 bytes, or undefined when the text is not an IP literal. A zone (`%eth0`) is not one. */
@@ -35,6 +36,7 @@ export function addressFamily(address: string): AddressFamily {
   return address.includes(':') ? 6 : 4;
 }
 
+/** Both have to be in canonical form. */
 export function sameTransportAddress(a: TransportAddress, b: TransportAddress): boolean {
   return a.port === b.port && a.address === b.address;
 }

@@ -38,11 +38,14 @@ export const STUN_METHODS = {
   'create-permission': 0x008,
   'channel-bind': 0x009,
 } as const;
+/** The methods of STUN and TURN by name. */
 export type StunMethod = keyof typeof STUN_METHODS;
 
 const CLASSES = ['request', 'indication', 'success', 'error'] as const;
+/** RFC 8489 §5; `error` is an error response. */
 export type StunClass = (typeof CLASSES)[number];
 
+/** A message as data: what {@link encodeStunMessage} takes and {@link parseStunMessage} gives. */
 export interface StunMessage {
   readonly method: StunMethod;
   readonly class: StunClass;
@@ -63,6 +66,7 @@ export type StunDiscard =
   | 'missing-integrity'
   | 'wrong-integrity';
 
+/** The second argument of {@link parseStunMessage}: who vouches for what. */
 export interface StunParseOptions {
   /**
    * The key that must protect the message, `unprotected` when it may come without protection (which is then not checked), or undefined when

@@ -20,6 +20,7 @@ import {
 } from './message.ts';
 import { type RetransmissionOptions, RetransmissionSchedule, RtoEstimator } from './transaction.ts';
 
+/** The argument of the constructors of {@link StunClient} and `BindingClient`. */
 export interface StunClientOptions extends RetransmissionOptions {
   readonly crypto: CryptoProvider;
   /** For servers that ask for them with a 401 response (the long-term mechanism). */
@@ -29,6 +30,7 @@ export interface StunClientOptions extends RetransmissionOptions {
   readonly software?: string;
 }
 
+/** The reason is data, for tests and for people. */
 export type StunFailureReason =
   /** No response at all. */
   | 'timeout'
@@ -50,6 +52,7 @@ export type StunFailureReason =
   /** The response needs knowledge of attributes that we do not have (RFC 8489 §6.3.3). */
   | 'unknown-attributes';
 
+/** How a request ended without success. */
 export interface StunFailure {
   readonly reason: StunFailureReason;
   readonly code?: number;
@@ -63,6 +66,7 @@ export type StunClientEvent =
   | { readonly type: 'success'; readonly request: number; readonly message: StunMessage; readonly roundTripTime: number | undefined }
   | { readonly type: 'failed'; readonly request: number; readonly failure: StunFailure };
 
+/** Why a datagram was no response to act upon. */
 export type StunClientDiscard = StunDiscard | 'unknown-attributes' | 'bid-down';
 
 interface Transaction {
