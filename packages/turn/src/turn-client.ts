@@ -30,6 +30,7 @@ import { decodeChannelData, encodeChannelData, isChannelData, MAX_CHANNEL_PAYLOA
 import { type Channel, Channels } from './channels.ts';
 import { Permissions } from './permissions.ts';
 
+/** The argument of the constructor of {@link TurnClient}. */
 export interface TurnClientOptions {
   readonly crypto: CryptoProvider;
   readonly username: string;
@@ -46,8 +47,10 @@ export interface TurnClientOptions {
   readonly software?: string;
 }
 
+/** `closed` and `failed` are final. */
 export type TurnState = 'new' | 'allocating' | 'allocated' | 'closing' | 'closed' | 'failed';
 
+/** Why there is no allocation, or none any more. */
 export type TurnFailureReason =
   | StunFailureReason
   /** The server's relayed address cannot be one. */
@@ -57,6 +60,7 @@ export type TurnFailureReason =
   /** The stream to the server has ended, or does not carry TURN. */
   | 'broken-stream';
 
+/** What {@link TurnClient.pollEvent} gives. */
 export type TurnEvent =
   | {
       readonly type: 'allocated';
@@ -80,6 +84,7 @@ export type TurnEvent =
   /** After `close`: the server has released the allocation, or has not answered. */
   | { readonly type: 'closed' };
 
+/** Why something that the server has sent was dropped. */
 export type TurnDiscard =
   | StunClientDiscard
   | 'malformed-channel-data'
