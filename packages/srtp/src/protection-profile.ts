@@ -1,7 +1,9 @@
 /** SRTP protection profiles (RFC 5764 §4.1.2, RFC 7714 §14.2) and the keys that DTLS exports for them (RFC 5764 §4.2). */
 
+/** The names of the DTLS-SRTP Protection Profiles registry, without their prefix. */
 export type ProtectionProfileName = 'AES_CM_128_HMAC_SHA1_80' | 'AES_CM_128_HMAC_SHA1_32' | 'AEAD_AES_128_GCM' | 'AEAD_AES_256_GCM';
 
+/** What a profile fixes. Lengths are in bytes. */
 export interface ProtectionProfile {
   readonly name: ProtectionProfileName;
   /** Number in the use_srtp extension. */
@@ -16,6 +18,7 @@ export interface ProtectionProfile {
   readonly rtcpTagLength: number;
 }
 
+/** By name; `id` is the number in `use_srtp` (RFC 5764 §4.1.2, RFC 7714 §14.2). */
 export const PROTECTION_PROFILES: Readonly<Record<ProtectionProfileName, ProtectionProfile>> = {
   AES_CM_128_HMAC_SHA1_80: profile('AES_CM_128_HMAC_SHA1_80', 0x0001, 'aes-cm', 16, 14, 10, 10),
   AES_CM_128_HMAC_SHA1_32: profile('AES_CM_128_HMAC_SHA1_32', 0x0002, 'aes-cm', 16, 14, 4, 10),

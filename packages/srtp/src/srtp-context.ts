@@ -16,6 +16,7 @@ const MAX_INDEX = 2 ** 48 - 1;
 /** SSRCs of one direction. Only authenticated packets make state, so only the peer itself gets here. */
 const MAX_STREAMS = 4096;
 
+/** Why `unprotect` gave nothing, or `protect` refused. */
 export type SrtpDiscard =
   | 'malformed'
   | 'too-old'
@@ -26,6 +27,7 @@ export type SrtpDiscard =
   | 'repeated-index'
   | 'too-many-streams';
 
+/** The argument of the constructors of {@link SrtpContext} and `SrtcpContext`. */
 export interface SrtpContextOptions {
   readonly crypto: CryptoProvider;
   readonly profile: ProtectionProfileName;
