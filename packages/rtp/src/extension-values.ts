@@ -8,6 +8,7 @@ export function encodeAbsSendTime(milliseconds: number): Uint8Array {
   return data;
 }
 
+/** Three bytes in place; see {@link encodeAbsSendTime}. */
 export function writeAbsSendTime(bytes: Uint8Array, offset: number, milliseconds: number): void {
   const fixed = Math.floor((milliseconds % 64_000) * 262.144);
   bytes[offset] = fixed >>> 16;
@@ -27,10 +28,12 @@ export function encodeTransportSequenceNumber(sequenceNumber: number): Uint8Arra
   return data;
 }
 
+/** Undefined when it is too short. */
 export function decodeTransportSequenceNumber(data: Uint8Array): number | undefined {
   return data.length >= 2 ? readUint16(data, 0) : undefined;
 }
 
+/** RFC 6464 §3. */
 export interface AudioLevel {
   /** The client's voice activity flag. */
   readonly voice: boolean;
@@ -43,10 +46,12 @@ export function encodeAudioLevel({ voice, level }: AudioLevel): Uint8Array {
   return Uint8Array.of((voice ? 0x80 : 0) | (level & 0x7f));
 }
 
+/** Undefined when it is empty. */
 export function decodeAudioLevel(data: Uint8Array): AudioLevel | undefined {
   return data.length >= 1 ? { voice: data[0]! >= 0x80, level: data[0]! & 0x7f } : undefined;
 }
 
+/** 3GPP TS 26.114 §7.4.5: how the camera was held. */
 export interface VideoOrientation {
   readonly backFacing: boolean;
   readonly flip: boolean;
@@ -59,12 +64,14 @@ export function encodeVideoOrientation({ backFacing, flip, rotation }: VideoOrie
   return Uint8Array.of((backFacing ? 8 : 0) | (flip ? 4 : 0) | (rotation / 90));
 }
 
+/** Undefined when it is empty. */
 export function decodeVideoOrientation(data: Uint8Array): VideoOrientation | undefined {
   if (data.length < 1) return undefined;
   const bits = data[0]!;
   return { backFacing: (bits & 8) !== 0, flip: (bits & 4) !== 0, rotation: ((bits & 3) * 90) as VideoOrientation['rotation'] };
 }
 
+/** When a frame was captured (abs-capture-time of libwebrtc). */
 export interface AbsCaptureTime {
   /** NTP timestamp in 32.32 fixed point, of the capturer's clock. */
   readonly captureTime: bigint;
@@ -80,6 +87,7 @@ export function encodeAbsCaptureTime({ captureTime, clockOffset }: AbsCaptureTim
   return data;
 }
 
+/** Undefined when it is too short. */
 export function decodeAbsCaptureTime(data: Uint8Array): AbsCaptureTime | undefined {
   if (data.length < 8) return undefined;
   const captureTime = readUint64(data, 0);
@@ -91,6 +99,7 @@ export function encodeTextExtension(text: string): Uint8Array {
   return encodeUtf8(text);
 }
 
+/** Malformed sequences become U+FFFD. */
 export function decodeTextExtension(data: Uint8Array): string {
   return decodeUtf8(data);
 }

@@ -12,11 +12,14 @@
  */
 import { writeUint16 } from '@petrel/bytes';
 
+/** RFC 8285 §4.2. */
 export const ONE_BYTE_PROFILE = 0xbede;
+/** RFC 8285 §4.3, without appbits. */
 export const TWO_BYTE_PROFILE = 0x1000;
 /** A padding octet in both forms. */
 const PADDING = 0;
 
+/** One element: its negotiated id and its contents. */
 export interface HeaderExtension {
   readonly id: number;
   readonly data: Uint8Array;
@@ -34,6 +37,7 @@ export const EXTENSION_URI = {
   transportSequenceNumber: 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
 } as const;
 
+/** The lowest four bits are the application's (RFC 8285 §4.3). */
 export function isTwoByteProfile(profile: number): boolean {
   return (profile & 0xfff0) === TWO_BYTE_PROFILE;
 }

@@ -16,6 +16,13 @@ interface Missing {
   nextRequest: Instant;
 }
 
+/**
+ * Of one source. Sequence numbers are extended: see {@link Unwrapper}.
+ *
+ * @example
+ * nack.receive(unwrapper.unwrap(header.sequenceNumber), now);
+ * const missing = nack.poll(now, roundTripTime); // 16-bit numbers, for a packet { type: 'nack' }
+ */
 export class NackGenerator {
   #highest: number | undefined;
   /** By extended sequence number, in ascending order. */

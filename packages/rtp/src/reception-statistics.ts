@@ -7,6 +7,12 @@ const MAX_MISORDER = 100;
 /** A.1's value. */
 export const MIN_SEQUENTIAL = 2;
 
+/**
+ * Of one source.
+ *
+ * @example
+ * if (statistics.update(header.sequenceNumber)) report = statistics.report(header.ssrc, lastSenderReport, delay);
+ */
 export class ReceptionStatistics {
   readonly #minimumSequential: number;
   #started = false;

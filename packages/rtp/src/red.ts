@@ -16,6 +16,7 @@ import { ByteReader } from '@petrel/bytes';
 const MAX_TIMESTAMP_OFFSET = 0x3fff;
 const MAX_BLOCK_LENGTH = 0x3ff;
 
+/** A payload that was sent before, in an earlier packet of its own. */
 export interface RedundantBlock {
   readonly payloadType: number;
   /** How much earlier than the packet's timestamp. */
@@ -23,6 +24,7 @@ export interface RedundantBlock {
   readonly data: Uint8Array;
 }
 
+/** The payload of a RED packet. */
 export interface RedundantPayload {
   readonly payloadType: number;
   readonly data: Uint8Array;

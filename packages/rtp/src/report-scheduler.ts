@@ -12,6 +12,7 @@ const PROBABLE_SIZE = 128;
 /** UDP and IPv4. */
 const UDP_OVERHEAD = 28;
 
+/** The argument of its constructor. */
 export interface ReportSchedulerOptions {
   readonly random: Random;
   /** RTCP's share, 5 % of the session's bandwidth, in octets a second. 6,250 (of 1 Mbit/s) unless given. */
@@ -34,6 +35,7 @@ export interface Membership {
   readonly weSent: boolean;
 }
 
+/** Of one RTP session. Not a core: it says when, its owner makes the report. */
 export class ReportScheduler {
   readonly #random: Random;
   readonly #bandwidth: number;

@@ -12,6 +12,7 @@ const DEFAULT_INTERVAL = 100;
 const SMALL = 256;
 const LARGE = 1536;
 
+/** Of one stream that is sent: packets by sequence number. */
 export class RetransmissionBuffer {
   readonly #mask: number;
   readonly #maximumAge: number;

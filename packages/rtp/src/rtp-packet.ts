@@ -23,6 +23,7 @@
 import { readUint16, readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
 import { extensionBlockLength, findExtension, type HeaderExtension, writeExtensions } from './header-extensions.ts';
 
+/** Bytes before CSRCs and extensions (RFC 3550 §5.1). */
 export const RTP_FIXED_HEADER_LENGTH = 12;
 const VERSION_2 = 0x80;
 const VERSION_MASK = 0xc0;
@@ -139,6 +140,7 @@ export function rtpHeaderLength(bytes: Uint8Array): number {
   return length > bytes.length ? -1 : length;
 }
 
+/** A packet as data (RFC 3550 §5.1), for {@link serializeRtpPacket}. */
 export interface RtpFields {
   readonly payloadType: number;
   readonly sequenceNumber: number;

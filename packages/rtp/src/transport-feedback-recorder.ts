@@ -10,6 +10,7 @@ const MAX_PENDING = 4096;
 /** Largest difference between arrivals that a delta holds, with a margin. */
 const MAX_DELTA_UNITS = 0x7f00;
 
+/** Of one transport, over all of its streams. */
 export class TransportFeedbackRecorder {
   readonly #unwrapper = new Unwrapper(16);
   /** What arrived since the last feedback: extended sequence numbers, and when. */

@@ -37,10 +37,12 @@ import {
 import { parseSourceDescription, type SourceDescription, writeSourceDescription } from './source-description.ts';
 import { parseTransportFeedback, type TransportFeedback, writeTransportFeedback } from './transport-feedback.ts';
 
+/** Bytes of the header that all packets have in common. */
 export const RTCP_HEADER_LENGTH = 4;
 /** RFC 3550 §12.1, RFC 4585 §6.1, RFC 3611 §6.2. */
 export const RTCP_TYPE = { sr: 200, rr: 201, sdes: 202, bye: 203, app: 204, rtpfb: 205, psfb: 206, xr: 207 } as const;
 
+/** Every packet that is understood, by `type`. */
 export type RtcpPacket =
   | SenderReport
   | ReceiverReport
@@ -53,6 +55,7 @@ export type RtcpPacket =
   | TransportFeedback
   | ExtendedReport;
 
+/** What {@link parseRtcp} has found. */
 export interface ParsedRtcp {
   /** Those that are understood, in order. */
   readonly packets: readonly RtcpPacket[];

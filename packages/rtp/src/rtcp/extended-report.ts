@@ -24,6 +24,7 @@ import type { NtpTime } from '../ntp-time.ts';
 const BLOCK_RECEIVER_REFERENCE_TIME = 4;
 const BLOCK_DLRR = 5;
 
+/** The answer to a reference time (RFC 3611 §4.5). */
 export interface DlrrEntry {
   readonly ssrc: number;
   /** Compact NTP of the last receiver reference time, or 0. */
@@ -32,6 +33,7 @@ export interface DlrrEntry {
   readonly delaySinceLastReceiverReport: number;
 }
 
+/** XR (RFC 3611 §2): reference time and DLRR, which give receivers a round-trip time. */
 export interface ExtendedReport {
   readonly type: 'extended-report';
   readonly ssrc: number;

@@ -21,6 +21,7 @@ const REMB_IDENTIFIER = 0x52454d42;
 /** Only so many FCI entries of one NACK are looked at; a packet of ordinary size has less. */
 const MAX_NACK_ENTRIES = 512;
 
+/** Generic NACK (RFC 4585 §6.2.1): these packets are missing. */
 export interface Nack {
   readonly type: 'nack';
   readonly senderSsrc: number;
@@ -28,12 +29,14 @@ export interface Nack {
   readonly sequenceNumbers: readonly number[];
 }
 
+/** PLI (RFC 4585 §6.3.1): a key frame, after a loss. */
 export interface PictureLossIndication {
   readonly type: 'picture-loss-indication';
   readonly senderSsrc: number;
   readonly mediaSsrc: number;
 }
 
+/** FIR (RFC 5104 §4.3.1): a key frame, for those who have just come. */
 export interface FullIntraRequest {
   readonly type: 'full-intra-request';
   readonly senderSsrc: number;
@@ -41,6 +44,7 @@ export interface FullIntraRequest {
   readonly requests: readonly { readonly ssrc: number; readonly sequenceNumber: number }[];
 }
 
+/** REMB (draft-alvestrand-rmcat-remb-03 §2.2). */
 export interface ReceiverEstimatedMaximumBitrate {
   readonly type: 'receiver-estimated-maximum-bitrate';
   readonly senderSsrc: number;

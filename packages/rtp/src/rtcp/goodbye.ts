@@ -16,6 +16,7 @@ import { type ByteReader, type ByteWriter, decodeUtf8, encodeUtf8 } from '@petre
 /** SC is five bits. */
 export const MAX_GOODBYE_SSRCS = 31;
 
+/** BYE (RFC 3550 §6.6): these sources end. */
 export interface Goodbye {
   readonly type: 'goodbye';
   readonly ssrcs: readonly number[];

@@ -31,6 +31,7 @@ import type { NtpTime } from '../ntp-time.ts';
 export const MAX_REPORT_BLOCKS = 31;
 const REPORT_BLOCK_LENGTH = 24;
 
+/** What a receiver says of one source (RFC 3550 §6.4.1). */
 export interface ReportBlock {
   /** Of the source that is reported on. */
   readonly ssrc: number;
@@ -47,6 +48,7 @@ export interface ReportBlock {
   readonly delaySinceLastSenderReport: number;
 }
 
+/** SR (RFC 3550 §6.4.1). */
 export interface SenderReport {
   readonly type: 'sender-report';
   readonly ssrc: number;
@@ -58,6 +60,7 @@ export interface SenderReport {
   readonly reports: readonly ReportBlock[];
 }
 
+/** RR (RFC 3550 §6.4.2). */
 export interface ReceiverReport {
   readonly type: 'receiver-report';
   readonly ssrc: number;

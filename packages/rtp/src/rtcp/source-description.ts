@@ -16,16 +16,19 @@ import { type ByteReader, type ByteWriter, decodeUtf8, encodeUtf8 } from '@petre
 /** RFC 3550 §12.2, RFC 8852 §4.2, RFC 8843 §15.1. */
 export const SDES_ITEM = { cname: 1, rtpStreamId: 12, repairedRtpStreamId: 13, mid: 15 } as const;
 
+/** RFC 3550 §6.5. */
 export interface SdesItem {
   readonly type: number;
   readonly text: string;
 }
 
+/** The items of one source. */
 export interface SdesChunk {
   readonly ssrc: number;
   readonly items: readonly SdesItem[];
 }
 
+/** SDES (RFC 3550 §6.5). */
 export interface SourceDescription {
   readonly type: 'source-description';
   readonly chunks: readonly SdesChunk[];

@@ -28,6 +28,7 @@ export const ARRIVAL_UNIT = 0.25;
 const REFERENCE_UNITS = 256;
 const STATUS = { notReceived: 0, smallDelta: 1, largeDelta: 2 } as const;
 
+/** When each packet of the transport arrived (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1). */
 export interface TransportFeedback {
   readonly type: 'transport-feedback';
   readonly senderSsrc: number;
