@@ -53,6 +53,8 @@ export class FrameReceiver {
   #now: Instant = 0;
   #keyFrameAllowedAt: Instant = Number.NEGATIVE_INFINITY;
   #framesReceived = 0;
+  /** Missing packets that no depacketizer has been told of. */
+  #unreported = 0;
   /** Missing before frames that were held back. */
   #lostBefore = 0;
 
@@ -116,10 +118,12 @@ export class FrameReceiver {
 
   #deliver(packet: RtpPacket, lost: number): void {
     const depacketizer = this.#depacketizer(packet.payloadType);
+    this.#unreported += lost;
     if (depacketizer === undefined) return this.discards.count('unknown-payload-type');
     // What was begun with another payload type, or from another source, is not continued.
     const continues = this.#payloadType === undefined || packet.payloadType === this.#payloadType;
-    const missing = continues ? lost : Math.max(1, lost);
+    const missing = continues ? this.#unreported : Math.max(1, this.#unreported);
+    this.#unreported = 0;
     this.#payloadType = packet.payloadType;
     for (const frame of depacketizer.depacketize(packet, missing)) this.#frame(frame, depacketizer.kind === 'video');
   }

@@ -205,6 +205,15 @@ describe('audio', () => {
     expect(keyFramesNeeded).toBe(0);
   });
 
+  test('a loss before a packet of another kind is told, too', () => {
+    const under = receiver({ patience: 0 });
+    const [payload, fixed] = [Uint8Array.of(0x78), { timestamp: 0, ssrc: 1 }];
+    under.receive(serializeRtpPacket({ ...fixed, payloadType: 111, sequenceNumber: 1, payload }), 0);
+    under.receive(serializeRtpPacket({ ...fixed, payloadType: 126, sequenceNumber: 3, payload }), 0);
+    under.receive(serializeRtpPacket({ ...fixed, payloadType: 111, sequenceNumber: 4, payload }), 0);
+    expect(received.map(({ lostPackets }) => lostPackets)).toEqual([0, 1]);
+  });
+
   test.each([
     ['P06 a packet of three frames whose count is cut off', [0x7b]],
     ['P06 longer than 120 ms', [0x1b, 0x3f]],

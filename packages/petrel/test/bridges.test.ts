@@ -157,6 +157,32 @@ describe('rtpForward', () => {
     await settle(() => requests === 2);
   });
 
+  test('of a receiver: the codec that was negotiated, and nothing else', async () => {
+    const [a, b] = [new RTCPeerConnection(), new RTCPeerConnection()];
+    a.onicecandidate = ({ candidate }) => void (candidate && b.addIceCandidate(candidate));
+    b.onicecandidate = ({ candidate }) => void (candidate && a.addIceCandidate(candidate));
+    const source = new RtpSource('video', { mimeType: 'video/H264' });
+    a.addTrack(source.track);
+    await a.setLocalDescription();
+    await b.setRemoteDescription(a.localDescription!);
+    await b.setLocalDescription();
+    await a.setRemoteDescription(b.localDescription!);
+    const program = await socket();
+    const forward = await rtpForward({ source: b.getReceivers()[0]!, port: program.address().port });
+    open.push(forward);
+    const { payloadType, sdpFmtpLine } = b.getReceivers()[0]!.getParameters().codecs[0]!;
+    expect(forward.sdp).toContain(`a=rtpmap:${payloadType} H264/90000\r\na=fmtp:${payloadType} ${sdpFmtpLine}\r\n`);
+    const received = once(program, 'message');
+    let number = 0;
+    const timer = setInterval(() => source.write(rtp(1, number++ & 0xff)), 10);
+    const [packet] = await received;
+    clearInterval(timer);
+    expect(packet[1] & 0x7f).toBe(payloadType);
+    expect(packet.subarray(-2)).toEqual(Buffer.of(0x10, 0));
+    a.close();
+    b.close();
+  }, 20_000);
+
   test('without anything that says what the track contains', async () => {
     await expect(rtpForward({ source: new RtpSource('video').track, port: 5004 })).rejects.toThrow(TypeError);
     const pc = new RTCPeerConnection();
