@@ -20,6 +20,7 @@ export type FrameDiscard =
   | 'waiting-for-key-frame'
   | 'missing-reference';
 
+/** The argument of the constructor of {@link FrameReceiver}. */
 export interface FrameReceiverOptions {
   /** A new depacketizer for a payload type; undefined when its packets are not to be read. */
   depacketizer(payloadType: number): Depacketizer | undefined;

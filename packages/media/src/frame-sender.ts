@@ -5,6 +5,7 @@ import type { Packetizer } from './payload/packetizer.ts';
 /** Leaves room for SRTP, TURN, UDP and IP in a datagram of 1,280 bytes, and for header extensions. */
 export const DEFAULT_MAX_PAYLOAD = 1100;
 
+/** The argument of the constructor of {@link FrameSender}. */
 export interface FrameSenderOptions {
   readonly packetizer: Packetizer;
   /** Takes the packets. */

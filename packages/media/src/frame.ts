@@ -13,6 +13,7 @@ export interface EncodedFrame {
   readonly layer?: FrameLayer;
 }
 
+/** Where a frame stands in scalable video. */
 export interface FrameLayer {
   /** 0 is the base layer: it depends on nothing above. */
   readonly temporalId: number;

@@ -15,6 +15,7 @@ const DEFAULT_PATIENCE = 200;
 /** `late`: its place had been given up. `duplicate`: it is here already. `out-of-range`: far from what is expected, alone. */
 export type JitterBufferDiscard = 'late' | 'duplicate' | 'out-of-range';
 
+/** The argument of the constructor of {@link JitterBuffer}. */
 export interface JitterBufferOptions<Packet> {
   /** Takes the packets in order. @param lost packets before it that never came */
   deliver(packet: Packet, lost: number): void;

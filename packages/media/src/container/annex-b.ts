@@ -38,6 +38,7 @@ export function joinNalUnits(units: readonly Uint8Array[]): Uint8Array {
   return concatBytes(...units.flatMap((unit) => [START_CODE, unit]));
 }
 
+/** An entry of what {@link readAnnexB} gives. */
 export interface AnnexBFrame {
   /** An access unit. */
   readonly data: Uint8Array;

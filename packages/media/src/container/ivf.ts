@@ -21,6 +21,7 @@ export interface IvfFile {
   readonly frames: readonly IvfFrame[];
 }
 
+/** A frame and its time, in the file's units. */
 export interface IvfFrame {
   readonly data: Uint8Array;
   readonly time: number;

@@ -20,6 +20,7 @@
 import { concatBytes, encodeUtf8 } from '@petrel/bytes';
 import { opusDuration } from '../payload/opus.ts';
 
+/** What {@link readOggOpus} gives and {@link writeOggOpus} takes. */
 export interface OggOpusFile {
   readonly channels: number;
   /** Samples at 48 kHz that a decoder discards at the beginning (RFC 7845 §4.2). */

@@ -6,6 +6,7 @@ import { PcmDepacketizer, PcmPacketizer } from './pcm.ts';
 import { Vp8Depacketizer, Vp8Packetizer } from './vp8.ts';
 import { Vp9Depacketizer, Vp9Packetizer } from './vp9.ts';
 
+/** The second argument of {@link createPacketizer}. */
 export interface PacketizerOptions {
   /** Of VP8 and VP9; should be random. 0 unless given. */
   readonly firstPictureId?: number;

@@ -39,11 +39,13 @@ const TYPE = 0x1f;
 const SIZE_LENGTH = 2;
 const MAX_SINGLE_TYPE = 23;
 
+/** The argument of its constructor. */
 export interface H264PacketizerOptions {
   /** `packetization-mode` in the SDP: 0 has neither aggregation nor fragments. 1 unless given. */
   readonly packetizationMode?: 0 | 1;
 }
 
+/** Access units in Annex B form to payloads (RFC 6184 §5): single NAL units, aggregation (STAP-A), fragments (FU-A). */
 export class H264Packetizer implements Packetizer {
   readonly kind = 'video';
   readonly clockRate = 90_000;

@@ -70,6 +70,7 @@ export function openBitstreamUnitHeader({ header, extension, payload }: OpenBits
   return Uint8Array.from([header | HAS_SIZE, ...(extension === undefined ? [] : [extension]), ...leb128(payload.length)]);
 }
 
+/** Whether a temporal unit can be decoded without another one; false for what is none. */
 export function isAv1KeyFrame(temporalUnit: Uint8Array): boolean {
   return isKeyFrameUnit(parseTemporalUnit(temporalUnit) ?? []);
 }

@@ -15,6 +15,7 @@ import type { Packetizer } from './packetizer.ts';
 /** 120 ms (RFC 6716 §3.2.5). */
 const MAX_DURATION = 5760;
 
+/** One packet, one payload (RFC 7587 §4.2). */
 export class OpusPacketizer implements Packetizer {
   readonly kind = 'audio';
   /** Whatever rate it was sampled with (RFC 7587 §4.1). */

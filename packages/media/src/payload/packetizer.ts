@@ -1,6 +1,7 @@
 import type { Discards } from '@petrel/sans-io';
 import type { EncodedFrame, ReceivedFrame } from '../frame.ts';
 
+/** What a codec is for. */
 export type MediaKind = 'audio' | 'video';
 
 /** Cuts frames into the payloads of RTP packets, by the payload format of one codec. It keeps what must be continuous between frames. */

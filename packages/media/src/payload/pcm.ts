@@ -23,6 +23,7 @@ export class PcmPacketizer implements Packetizer {
   }
 }
 
+/** The payload is the samples (RFC 3551 §4.5). */
 export class PcmDepacketizer extends AudioDepacketizer {
   constructor() {
     super(CLOCK_RATE, () => true);

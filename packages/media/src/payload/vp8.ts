@@ -68,6 +68,7 @@ export class Vp8Packetizer implements Packetizer {
   }
 }
 
+/** Payloads to frames (RFC 7741 §4). */
 export class Vp8Depacketizer extends VideoDepacketizer {
   constructor() {
     super(new Vp8Reader());
@@ -79,6 +80,7 @@ export function isVp8KeyFrame(frame: Uint8Array): boolean {
   return frame.length > 0 && (frame[0]! & 1) === 0;
 }
 
+/** The payload descriptor (RFC 7741 §4.2); letters in capitals are its fields. */
 export interface Vp8Descriptor {
   /** Of the descriptor itself, in bytes. */
   readonly length: number;

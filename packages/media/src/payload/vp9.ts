@@ -75,6 +75,7 @@ export class Vp9Packetizer implements Packetizer {
   }
 }
 
+/** Payloads to pictures (RFC 9628 §4). */
 export class Vp9Depacketizer extends VideoDepacketizer {
   constructor() {
     super(new Vp9Reader());
@@ -89,6 +90,7 @@ export function isVp9KeyFrame(frame: Uint8Array): boolean {
   return (frame[0]! & (profile3 ? 0x06 : 0x0c)) === 0;
 }
 
+/** The payload descriptor (RFC 9628 §4.2); letters in capitals are its fields. */
 export interface Vp9Descriptor {
   /** Of the descriptor itself, in bytes. */
   readonly length: number;
