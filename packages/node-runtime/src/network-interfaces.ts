@@ -1,6 +1,7 @@
 import { networkInterfaces as osInterfaces } from 'node:os';
 import type { NetworkInterface } from '@petrel/peer-connection';
 
+/** What `runtime.networkInterfaces()` lists. */
 export interface NodeNetworkInterface extends NetworkInterface {
   /** fe80::/10 or 169.254.0.0/16: reachable from the same link only, and IPv6 needs a zone with it. */
   readonly linkLocal: boolean;
