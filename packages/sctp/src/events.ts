@@ -1,6 +1,7 @@
 import type { PacketDiscard } from './packet/packet.ts';
 import type { Message } from './rx/reassembly-queue.ts';
 
+/** What {@link SctpAssociation.pollEvent} gives. `aborted`, `closed` and `failed` are final. */
 export type SctpEvent =
   | { readonly type: 'connected'; readonly outboundStreams: number; readonly inboundStreams: number }
   | ({ readonly type: 'message' } & Message)
@@ -21,6 +22,7 @@ export type SctpEvent =
   /** Ended because the peer does not answer, or broke the protocol; with the cause code of the ABORT that it was sent. */
   | { readonly type: 'failed'; readonly reason: string; readonly code?: number };
 
+/** Why a packet or a chunk was dropped. */
 export type SctpDiscard =
   | PacketDiscard
   | 'wrong-port'

@@ -1,5 +1,6 @@
 import type { CryptoProvider } from '@petrel/crypto';
 
+/** The argument of the constructor of {@link SctpAssociation}. */
 export interface SctpOptions {
   readonly crypto: CryptoProvider;
   readonly localPort?: number;

@@ -12,6 +12,7 @@ import type { DataSender } from './tx/data-sender.ts';
 import type { DataReceiver } from './rx/data-receiver.ts';
 import type { StreamReset } from './stream-reset.ts';
 
+/** The states of RFC 9260 §4. */
 export type AssociationState =
   | 'closed'
   | 'cookie-wait'

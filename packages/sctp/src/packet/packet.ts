@@ -20,6 +20,7 @@ import { crc32c, readUint16, readUint32, writeUint16, writeUint32 } from '@petre
 export const COMMON_HEADER_LENGTH = 12;
 export const CHUNK_HEADER_LENGTH = 4;
 
+/** The chunks that are understood (RFC 9260 §3.2, unless another section is named). */
 export const CHUNK_TYPE = {
   data: 0,
   init: 1,
@@ -54,16 +55,19 @@ export interface Chunk {
   readonly value: Uint8Array;
 }
 
+/** The common header (RFC 9260 §3.1) without its checksum. */
 export interface PacketHeader {
   readonly sourcePort: number;
   readonly destinationPort: number;
   readonly verificationTag: number;
 }
 
+/** What {@link decodePacket} gives and {@link encodePacket} takes; a check of the form has passed, nothing else. */
 export interface Packet extends PacketHeader {
   readonly chunks: readonly Chunk[];
 }
 
+/** What is wrong with a packet's form. */
 export type PacketDiscard = 'truncated-packet' | 'bad-checksum' | 'malformed-chunk' | 'no-chunks';
 
 /**
