@@ -14,6 +14,7 @@ export interface AttributeHolder {
   readonly attributes: readonly Attribute[];
 }
 
+/** What {@link parseSessionDescription} gives and `serializeSessionDescription` takes. Fields are as written, in this order. */
 export interface SessionDescription extends AttributeHolder {
   readonly origin: Origin;
   /** `s=`: a session name, or the dash that WebRTC uses. */
@@ -80,6 +81,7 @@ export interface MediaSection extends AttributeHolder {
 
 /** Limits of {@link parseSessionDescription}: a description is signalled by a peer that is not trusted. */
 export const MAX_DESCRIPTION_LENGTH: number = 256 * 1024;
+/** More than this many `m=` lines are refused. */
 export const MAX_MEDIA_SECTIONS: number = 256;
 
 /** The description does not follow RFC 8866, or a known attribute does not follow its own syntax. */

@@ -4,6 +4,7 @@
  */
 import type { Attribute, AttributeHolder } from '../session-description.ts';
 
+/** A descriptor. `format` gives undefined for an attribute without a value. */
 export interface AttributeType<T> {
   readonly name: string;
   parse(value: string | undefined): T | undefined;
@@ -31,6 +32,7 @@ export function readAll<T>(holder: AttributeHolder, type: AttributeType<T>): T[]
   return all;
 }
 
+/** Whether the property attribute is there. */
 export function has(holder: AttributeHolder, type: AttributeType<true>): boolean {
   return holder.attributes.some(({ name }) => name === type.name);
 }

@@ -12,6 +12,7 @@ export interface Rtpmap {
 
 const RTPMAP_SYNTAX = new RegExp(`^(\\d{1,3}) +(${TOKEN})/(\\d{1,9})(?:/(\\d{1,3}))?$`);
 
+/** RFC 8866 §6.6. */
 export const RTPMAP: AttributeType<Rtpmap> = {
   name: 'rtpmap',
   parse: (value) => {
@@ -30,6 +31,7 @@ export interface Fmtp {
   readonly parameters: string;
 }
 
+/** RFC 8866 §6.15. */
 export const FMTP: AttributeType<Fmtp> = {
   name: 'fmtp',
   parse: (value) => {
@@ -60,6 +62,7 @@ export interface RtcpFeedback {
   readonly parameter?: string;
 }
 
+/** RFC 4585 §4.2. */
 export const RTCP_FEEDBACK: AttributeType<RtcpFeedback> = {
   name: 'rtcp-fb',
   parse: (value) => {
@@ -79,6 +82,7 @@ export interface ExtensionMap {
   readonly attributes?: string;
 }
 
+/** RFC 8285 §5. */
 export const EXTMAP: AttributeType<ExtensionMap> = {
   name: 'extmap',
   parse: (value) => {
@@ -102,4 +106,5 @@ export const EXTMAP_ALLOW_MIXED: AttributeType<true> = flag('extmap-allow-mixed'
 
 /** Milliseconds of media in a packet (RFC 8866 §6.4, §6.5). */
 export const PTIME: AttributeType<number> = numeric('ptime', 0, 65535);
+/** RFC 8866 §6.5. */
 export const MAXPTIME: AttributeType<number> = numeric('maxptime', 0, 65535);

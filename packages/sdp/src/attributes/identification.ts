@@ -4,6 +4,7 @@ import { type AttributeType, flag, TOKEN, textual } from './attribute.ts';
 /** `a=mid` (RFC 5888 §4). */
 export const MID: AttributeType<string> = textual('mid', new RegExp(`^${TOKEN}$`));
 
+/** Sections that belong together. */
 export interface Group {
   /** `BUNDLE`, `LS`, … */
   readonly semantics: string;
@@ -30,6 +31,7 @@ export interface Msid {
   readonly track?: string;
 }
 
+/** RFC 8830 §2. */
 export const MSID: AttributeType<Msid> = {
   name: 'msid',
   parse: (value) => {
@@ -40,6 +42,7 @@ export const MSID: AttributeType<Msid> = {
   format: ({ stream, track }) => (track === undefined ? stream : `${stream} ${track}`),
 };
 
+/** Every direction, as names of attributes. */
 export const DIRECTIONS: readonly Direction[] = ['sendrecv', 'sendonly', 'recvonly', 'inactive'];
 
 /** RFC 8866 §6.7. */

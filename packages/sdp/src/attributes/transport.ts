@@ -3,6 +3,7 @@ import { type AttributeType, flag, numeric, textual } from './attribute.ts';
 
 /** RFC 8839 §5.4 wants 4 to 256 and 22 to 256 ice-chars; whether they are acceptable is for the description's user to say. */
 export const ICE_UFRAG: AttributeType<string> = textual('ice-ufrag', /^\S{1,256}$/);
+/** See {@link ICE_UFRAG}. */
 export const ICE_PWD: AttributeType<string> = textual('ice-pwd', /^\S{1,256}$/);
 /** RFC 8839 §5.3: a lite agent; at session level only. */
 export const ICE_LITE: AttributeType<true> = flag('ice-lite');
@@ -19,6 +20,7 @@ export const ICE_OPTIONS: AttributeType<readonly string[]> = {
 /** The value of `a=candidate` (RFC 8839 §5.1), without `candidate:`; the ICE package reads it. */
 export const CANDIDATE: AttributeType<string> = textual('candidate', /^\S{1,256} +\d{1,3} +\S+ +\d{1,10} +\S+ +\d{1,5} +typ +\S+(?: .*)?$/);
 
+/** The hash of a certificate. */
 export interface FingerprintAttribute {
   /** Lower case. */
   readonly algorithm: string;
@@ -49,6 +51,7 @@ const DIGEST_LENGTHS: ReadonlyMap<string, number> = new Map([
   ['sha-512', 64],
 ]);
 
+/** The roles of RFC 4145 §4; `holdconn` has no use in WebRTC. */
 export type Setup = 'active' | 'passive' | 'actpass' | 'holdconn';
 
 /** `a=setup` (RFC 4145 §4, RFC 8842 §5.3): who starts DTLS. */
