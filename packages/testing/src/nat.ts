@@ -11,6 +11,7 @@ export type NatMapping = 'one-to-one' | 'endpoint-independent' | 'address-depend
 /** From where packets are let in (RFC 4787 §5): anyone; addresses that were sent to; addresses and ports that were sent to. */
 export type NatFiltering = 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent';
 
+/** How it behaves; {@link NAT_TYPES} has the usual combinations. */
 export interface NatOptions {
   readonly mapping?: NatMapping;
   readonly filtering?: NatFiltering;
@@ -41,6 +42,7 @@ export const NAT_TYPES: Readonly<
   symmetric: { mapping: 'address-and-port-dependent', filtering: 'address-and-port-dependent' },
 };
 
+/** Made by {@link SimulatedNetwork.addNat}: translates IPv4 addresses of UDP and TCP. */
 export class Nat {
   readonly options: NatOptions;
   readonly #random: SeededRandom;

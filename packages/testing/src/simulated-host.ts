@@ -11,6 +11,7 @@ import type { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedRuntime } from './simulated-runtime.ts';
 import type { WireEntry } from './wire-log.ts';
 
+/** One interface of a host, as it is made. */
 export interface InterfaceOptions {
   /** `eth0`, `eth1`, … unless given. */
   readonly name?: string;
@@ -24,6 +25,7 @@ export interface InterfaceOptions {
   readonly ingress?: LinkConditions;
 }
 
+/** The second argument of {@link SimulatedNetwork.addHost}. */
 export interface HostOptions {
   readonly interfaces: readonly InterfaceOptions[];
 }
@@ -33,6 +35,12 @@ export type PortHandler = (packet: Packet) => void;
 
 const LOOPBACK = ['127.0.0.1', '::1'] as const;
 
+/**
+ * A host of a {@link SimulatedNetwork}; `runtime` is what a peer connection on it is given.
+ *
+ * @example
+ * const pc = new RTCPeerConnection({}, network.addHost('a', { interfaces: [{ addresses: ['192.0.2.1'] }] }).runtime);
+ */
 export class SimulatedHost {
   readonly name: string;
   readonly runtime: SimulatedRuntime;

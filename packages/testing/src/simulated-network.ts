@@ -10,6 +10,7 @@ import { type HostOptions, SimulatedHost } from './simulated-host.ts';
 import { VirtualClock } from './virtual-clock.ts';
 import { type WireEntry, WireLog } from './wire-log.ts';
 
+/** The argument of the constructor of {@link SimulatedNetwork}. */
 export interface NetworkOptions {
   /** Everything random follows from it. */
   readonly seed?: number;

@@ -18,6 +18,7 @@ import {
 import { endpointKey } from './packet.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 
+/** The second argument of {@link SimulatedTurnServer.start}. */
 export interface TurnServerOptions {
   /** Where it listens, for UDP and TCP; 3478 unless given. */
   readonly port?: number;
