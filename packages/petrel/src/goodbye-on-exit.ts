@@ -1,5 +1,6 @@
 import { type CloseOptions, openConnections } from '@petrel/peer-connection';
 
+/** The argument of {@link goodbyeOnExit}. */
 export interface GoodbyeOptions {
   /** Told to the peers, as in `close({ reason })`. */
   readonly reason?: string;

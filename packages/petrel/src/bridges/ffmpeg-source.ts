@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type RtpIngest, rtpIngest } from './rtp-ingest.ts';
 
+/** One track that ffmpeg is to make. */
 export interface FfmpegOutput {
   readonly mimeType: string;
   /** Instead of the default encoder and its options: what comes between the inputs and `-f rtp`, `['-map', '0:v', '-c:v', 'copy']` for example. */
@@ -10,6 +11,7 @@ export interface FfmpegOutput {
   readonly filters?: readonly string[];
 }
 
+/** The argument of {@link ffmpegSource}. */
 export interface FfmpegSourceOptions {
   /** Everything up to the outputs: `['-re', '-i', 'film.mp4']`. */
   readonly input: readonly string[];
@@ -19,6 +21,7 @@ export interface FfmpegSourceOptions {
   readonly command?: string;
 }
 
+/** How ffmpeg ended. */
 export interface FfmpegExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;

@@ -41,6 +41,7 @@ export function gstreamerReceiver({ kind, mimeType, clockRate, payloadType, port
   return `gst-launch-1.0 udpsrc port=${port} caps="${caps}" ! rtpjitterbuffer ! ${ELEMENTS[name]?.depacketize} ! ${show}`;
 }
 
+/** One stream of {@link gstreamerSender}. */
 export interface GstreamerSenderOptions {
   readonly mimeType: string;
   readonly port: number;

@@ -7,6 +7,7 @@ import { Discards } from '@petrel/sans-io';
 import { gstreamerReceiver } from './gstreamer.ts';
 import { isRtcp, openRtpPort } from './rtp-port.ts';
 
+/** The argument of {@link rtpForward}. */
 export interface RtpForwardOptions {
   /** A receiver, whose negotiated codec is taken; or a track, with `mimeType`. */
   readonly source: RTCRtpReceiver | MediaStreamTrack;

@@ -6,6 +6,7 @@ import { RtpPacket, serializeRtcp } from '@petrel/rtp';
 import { Discards } from '@petrel/sans-io';
 import { isRtcp, openRtpPort } from './rtp-port.ts';
 
+/** The argument of {@link rtpIngest}. */
 export interface RtpIngestOptions {
   /** UDP; 0 for any that is free. */
   readonly port: number;

@@ -2,6 +2,7 @@
 import { createDepacketizer, type Depacketizer, FrameReceiver, type ReceivedFrame } from '@petrel/media';
 import { MediaStreamTrack, type RTCRtpReceiver, RtpSink } from '@petrel/peer-connection';
 
+/** The second argument of the constructor of {@link FrameSink}. */
 export interface FrameSinkOptions {
   /** What the packets contain. Needed for tracks that are not a receiver's. */
   readonly mimeType?: string;

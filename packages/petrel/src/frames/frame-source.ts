@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { createPacketizer, type EncodedFrame, FrameSender, type Packetizer } from '@petrel/media';
 import { type MediaStreamTrack, type MediaTrackSettings, RtpSource } from '@petrel/peer-connection';
 
+/** The second argument of the constructor of {@link FrameSource}. */
 export interface FrameSourceOptions {
   /** Bytes of a frame in one packet; 1,100 unless given, which leaves room for what the layers below add. */
   readonly maxPayload?: number;
