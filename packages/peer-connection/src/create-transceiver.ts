@@ -92,6 +92,7 @@ function createReceiver(connection: PeerConnectionSlots, kind: MediaKind): Recei
     lastStableStateReceiveCodecs: [],
     headerExtensions: [],
     reducedSize: false,
+    measuresRoundTrip: false,
     jitterBufferTarget: null,
     stream: undefined,
   });

@@ -44,6 +44,8 @@ export interface ReceiverSlots {
   lastStableStateReceiveCodecs: readonly NegotiableCodec[];
   headerExtensions: readonly HeaderExtension[];
   reducedSize: boolean;
+  /** By RTCP XR, also while nothing is sent (RFC 3611 §4.4, §5.2). */
+  measuresRoundTrip: boolean;
   jitterBufferTarget: number | null;
   /** The stream of the media stack, while the transport has it. */
   stream: ReceiveStream | undefined;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { MediaStream, type RTCDataChannel, type RTCDTMFToneChangeEvent, type RTCStats, RtpSink, RtpSource } from '../src/index.ts';
+import { serializeRtpPacket } from '@petrel/rtp';
 import { PeerPair } from './peer-pair.ts';
 
 /** An open channel and its counterpart. */
@@ -270,3 +271,31 @@ function payloadType(packet: Uint8Array): number {
 function sequenceNumber(packet: Uint8Array): number {
   return (packet[2]! << 8) | packet[3]!;
 }
+
+describe('RFC 3611 §5.2: the round-trip time of who only receives', () => {
+  test('both offer and answer have rcvr-rtt: XR gives it; without it in the answer there is none', async () => {
+    const measured: unknown[] = [];
+    for (const negotiated of [true, false]) {
+      const pair = new PeerPair();
+      const source = new RtpSource('audio');
+      pair.a.addTrack(source.track);
+      if (negotiated) await pair.connect();
+      else {
+        await pair.run(pair.a.setLocalDescription());
+        const sdp = pair.a.localDescription!.sdp.replace(/a=rtcp-xr:.*\r\n/, '');
+        await pair.run(pair.b.setRemoteDescription({ type: 'offer', sdp }));
+        await pair.run(pair.b.setLocalDescription());
+        expect(pair.b.localDescription!.sdp).not.toContain('rtcp-xr');
+        await pair.run(pair.a.setRemoteDescription(pair.b.localDescription!));
+        await pair.until(() => pair.a.connectionState === 'connected' && pair.b.connectionState === 'connected');
+      }
+      for (let i = 0; i < 200; i++) {
+        source.write(serializeRtpPacket({ payloadType: 111, sequenceNumber: i, timestamp: i * 960, ssrc: 1, payload: new Uint8Array(50) }));
+        await pair.network.run(100);
+      }
+      const [remote] = await stats(pair, 'remote-outbound-rtp', pair.b);
+      measured.push((remote as unknown as { roundTripTime?: number }).roundTripTime?.toFixed(3));
+    }
+    expect(measured).toEqual(['0.020', undefined]);
+  });
+});

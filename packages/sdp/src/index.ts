@@ -35,6 +35,7 @@ export {
   RTCP,
   RTCP_MUX,
   RTCP_MUX_ONLY,
+  RTCP_EXTENDED_REPORTS,
   RTCP_REDUCED_SIZE,
   type RtcpPort,
   type Simulcast,

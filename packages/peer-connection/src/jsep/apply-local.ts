@@ -4,6 +4,7 @@ import type { PeerConnectionSlots } from '../peer-connection-slots.ts';
 import { receives, sends, type TransceiverSlots } from '../rtc-rtp-transceiver.ts';
 import { codecsOf, commonExtensions, sendableCodecs } from './codec-negotiation.ts';
 import { type CreatedDescription, type Description, directionOf, isData, isRejected, midOf } from './description.ts';
+import { hasReceiverRoundTrip } from './media-section.ts';
 import { pruneEncodings } from './simulcast.ts';
 import { removeRemoteTrack, setAssociatedStreams, type TrackChanges } from './remote-tracks.ts';
 import { transportShown } from './transports.ts';
@@ -77,6 +78,7 @@ export function negotiate({ sender, receiver, headerExtensions }: TransceiverSlo
   const reducedSize = has(local, RTCP_REDUCED_SIZE) && has(remote, RTCP_REDUCED_SIZE);
   sender.reducedSize = reducedSize;
   receiver.reducedSize = reducedSize;
+  receiver.measuresRoundTrip = hasReceiverRoundTrip(local) && hasReceiverRoundTrip(remote);
   // One for all sections of a BUNDLE group (RFC 8859 has the attribute in its category IDENTICAL).
   if (sender.transport !== null) sender.transport.driver.stack.media.reducedSize = reducedSize;
 }

@@ -11,9 +11,12 @@ export function applyMedia(connection: PeerConnectionSlots): void {
   for (const transceiver of connection.transceivers) {
     if (transceiver.jsepMid === null || transceiver.stopped) continue;
     const section = remote?.section(transceiver.jsepMid);
-    const reducedSize = transceiver.sender.reducedSize;
-    const { transport } = transceiver.sender;
-    if (transport !== null && !transport.isClosed) transport.driver.stack.media.reducedSize ||= reducedSize;
+    const { reducedSize, transport } = transceiver.sender;
+    if (transport !== null && !transport.isClosed) {
+      const { media } = transport.driver.stack;
+      media.reducedSize ||= reducedSize;
+      media.receiverReferenceTime ||= transceiver.receiver.measuresRoundTrip;
+    }
     configureSendStreams(transceiver.sender);
     configureReceiveStream(transceiver.receiver, section === undefined ? { ssrcs: [], rtxPairs: [] } : announcedSources(section));
   }

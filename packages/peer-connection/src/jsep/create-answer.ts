@@ -28,7 +28,7 @@ import {
   midOf,
   transportAttributes,
 } from './description.ts';
-import { dataSection, rejectedSection, rtpSection, type TransportLines } from './media-section.ts';
+import { dataSection, hasReceiverRoundTrip, rejectedSection, rtpSection, type TransportLines } from './media-section.ts';
 import { transportLines, transportToAnswer } from './transports.ts';
 
 /** The pending remote offer, answered section by section. */
@@ -142,6 +142,7 @@ function describeRtp(
     ssrcs: sendRids.length > 0 || !sends(direction) ? undefined : encodingSsrcs(sender, 0),
     sendRids: sends(direction) ? sendRids : [],
     reducedSize: has(section, RTCP_REDUCED_SIZE),
+    receiverRoundTrip: hasReceiverRoundTrip(section),
   });
 }
 

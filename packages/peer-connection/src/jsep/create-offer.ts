@@ -143,6 +143,7 @@ function describeRtp(
     ssrcs: isSimulcast || !sends(direction) ? undefined : encodingSsrcs(sender, 0),
     sendRids: isSimulcast && sends(direction) ? sender.sendEncodings.map(({ rid }) => rid!) : [],
     reducedSize: true,
+    receiverRoundTrip: true,
   });
 }
 

@@ -21,6 +21,8 @@ import {
   RTCP,
   RTCP_FEEDBACK,
   RTCP_MUX,
+  read,
+  RTCP_EXTENDED_REPORTS,
   RTCP_REDUCED_SIZE,
   RTPMAP,
   SCTP_PORT,
@@ -72,6 +74,13 @@ export interface RtpSectionOptions extends SectionBase {
   /** Rids of simulcast, in order of preference. */
   readonly sendRids: readonly string[];
   readonly reducedSize: boolean;
+  /** Who only receives may measure the round-trip time (RFC 3611 §4.4). */
+  readonly receiverRoundTrip: boolean;
+}
+
+/** RFC 3611 §5.2: it is used if both sides have it. */
+export function hasReceiverRoundTrip(section: MediaSection): boolean {
+  return (read(section, RTCP_EXTENDED_REPORTS) ?? []).some((format) => /^rcvr-rtt=/i.test(format));
 }
 
 /** An audio or video section. */
@@ -92,6 +101,7 @@ export function rtpSection(options: RtpSectionOptions): MediaSection {
       ...msids(options),
       write(RTCP_MUX, true),
       ...(options.reducedSize ? [write(RTCP_REDUCED_SIZE, true)] : []),
+      ...(options.receiverRoundTrip ? [write(RTCP_EXTENDED_REPORTS, ['rcvr-rtt=all'])] : []),
       ...codecs.flatMap(codecAttributes),
       ...sourceAttributes(options),
       ...simulcastAttributes(options.sendRids),

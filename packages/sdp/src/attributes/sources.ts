@@ -8,6 +8,7 @@ export interface SourceAttribute {
   readonly value?: string;
 }
 
+/** RFC 5576 §4.1. */
 export const SSRC: AttributeType<SourceAttribute> = {
   name: 'ssrc',
   parse: (value) => {
@@ -25,6 +26,7 @@ export interface SourceGroup {
   readonly ssrcs: readonly number[];
 }
 
+/** RFC 5576 §4.2. */
 export const SSRC_GROUP: AttributeType<SourceGroup> = {
   name: 'ssrc-group',
   parse: (value) => {
@@ -42,6 +44,7 @@ export interface Rid {
   readonly restrictions?: string;
 }
 
+/** RFC 8851 §4. */
 export const RID: AttributeType<Rid> = {
   name: 'rid',
   parse: (value) => {
@@ -53,6 +56,7 @@ export const RID: AttributeType<Rid> = {
   format: ({ id, direction, restrictions }) => `${id} ${direction}${restrictions === undefined ? '' : ` ${restrictions}`}`,
 };
 
+/** An alternative; a paused one is known and not sent. */
 export interface SimulcastRid {
   readonly id: string;
   readonly paused: boolean;
@@ -64,6 +68,7 @@ export interface Simulcast {
   readonly recv?: readonly (readonly SimulcastRid[])[];
 }
 
+/** RFC 8853 §5.1. */
 export const SIMULCAST: AttributeType<Simulcast> = {
   name: 'simulcast',
   parse: (value) => {
@@ -104,6 +109,12 @@ export const RTCP_MUX: AttributeType<true> = flag('rtcp-mux');
 export const RTCP_MUX_ONLY: AttributeType<true> = flag('rtcp-mux-only');
 /** Reduced-size RTCP (RFC 5506 §5). */
 export const RTCP_REDUCED_SIZE: AttributeType<true> = flag('rtcp-rsize');
+/** `a=rtcp-xr:<format> …`, the formats as written, `rcvr-rtt=all` for example (RFC 3611 §5.1). */
+export const RTCP_EXTENDED_REPORTS: AttributeType<readonly string[]> = {
+  name: 'rtcp-xr',
+  parse: (value) => (value ?? '').split(' ').filter((format) => format !== ''),
+  format: (formats) => formats.join(' '),
+};
 
 /** `a=rtcp:<port> [<nettype> <addrtype> <address>]` (RFC 3605 §2.1), the tail as written. */
 export interface RtcpPort {
@@ -111,6 +122,7 @@ export interface RtcpPort {
   readonly address?: string;
 }
 
+/** RFC 3605 §2.1. */
 export const RTCP: AttributeType<RtcpPort> = {
   name: 'rtcp',
   parse: (value) => {

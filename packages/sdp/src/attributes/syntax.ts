@@ -1,7 +1,7 @@
 import { flag } from './attribute.ts';
 import { EXTMAP, EXTMAP_ALLOW_MIXED, FMTP, MAXPTIME, PTIME, RTCP_FEEDBACK, RTPMAP } from './codecs.ts';
 import { BUNDLE_ONLY, DIRECTIONS, GROUP, MID, MSID } from './identification.ts';
-import { RTCP, RTCP_MUX, RTCP_MUX_ONLY, RTCP_REDUCED_SIZE, SSRC, SSRC_GROUP } from './sources.ts';
+import { RTCP, RTCP_EXTENDED_REPORTS, RTCP_MUX, RTCP_MUX_ONLY, RTCP_REDUCED_SIZE, SSRC, SSRC_GROUP } from './sources.ts';
 import { END_OF_CANDIDATES, FINGERPRINT, ICE_LITE, ICE_OPTIONS, ICE_PWD, ICE_UFRAG, SCTP_PORT, SETUP, TLS_ID } from './transport.ts';
 
 /**
@@ -26,6 +26,7 @@ const CHECKED: readonly { readonly name: string; parse(value: string | undefined
   RTCP_MUX,
   RTCP_MUX_ONLY,
   RTCP_REDUCED_SIZE,
+  RTCP_EXTENDED_REPORTS,
   ICE_UFRAG,
   ICE_PWD,
   ICE_LITE,
