@@ -34,7 +34,7 @@ async function main(): Promise<void> {
 }
 
 async function virtualTime(): Promise<string[]> {
-  const network = new SimulatedNetwork({ seed: 1, link: { delay: 10 } });
+  const network = new SimulatedNetwork({ seed: 1, link: { delay: 10 }, logLimit: 0 });
   const [a, b] = ['192.0.2.1', '192.0.2.2'].map((address) => {
     const { runtime } = network.addHost(address, { interfaces: [{ addresses: [address] }] });
     return new PeerConnection({}, runtime);
