@@ -134,10 +134,10 @@ async function measure(name: BrowserName): Promise<void> {
   let browser = await Browser.launch(name);
   versions.push(browser.version);
   try {
-    for (const way of isSmall ? WAYS.slice(0, 1) : WAYS) orders.push(await measureWay(browser, way));
-    for (const percent of [0, 10, 30, 50]) losses.push(await measureLoss(browser, percent));
+    for (const way of isSmall ? WAYS.slice(0, 1) : WAYS) note(orders, await measureWay(browser, way));
+    for (const percent of [0, 10, 30, 50]) note(losses, await measureLoss(browser, percent));
     for (const how of isSmall ? PAGE_ENDINGS.slice(0, 2) : PAGE_ENDINGS) {
-      pages.push(await measurePage(browser, how));
+      note(pages, await measurePage(browser, how));
       if (how.kills) browser = await Browser.launch(name);
     }
   } finally {
@@ -145,15 +145,33 @@ async function measure(name: BrowserName): Promise<void> {
   }
 }
 
+/** Progress, too. */
+function note(rows: Cells[], row: Cells): void {
+  rows.push(row);
+  console.error(row.join(' | '));
+}
+
+/** On a machine that does something else, too, a connection may take longer than a page waits. */
 async function connect(page: BrowserPage, relay?: LossyRelay, helper = false): Promise<Session> {
-  const session = new Session(page);
-  session.relay = relay;
-  session.pc.addTrack(media.video.track);
-  session.pc.addTrack(media.audio.track);
-  await session.connect('the browser offers', { receive: ['video', 'audio'], send: ['video', 'audio'], channel: true, helper });
-  await Promise.all([session.event('video unmute'), page.evaluate(() => peer.event('video unmute'))]);
-  await pause(200);
-  return session;
+  for (let attempt = 1; ; attempt++) {
+    const session = new Session(page);
+    session.relay = relay;
+    session.pc.addTrack(media.video.track);
+    session.pc.addTrack(media.audio.track);
+    try {
+      await session.connect('the browser offers', { receive: ['video', 'audio'], send: ['video', 'audio'], channel: true, helper });
+      await session.event('video unmute');
+      await until(() => page.evaluate(() => peer.events.some(({ name }) => name === 'video unmute')), Boolean, 5000);
+      await pause(200);
+      return session;
+    } catch (error) {
+      console.error(
+        `attempt ${attempt}: ${(error as Error).message}; page: ${(await page.evaluate(() => peer.events)).map(({ name }) => name).join(', ')}`,
+      );
+      session.end();
+      if (attempt === 3) throw error;
+    }
+  }
 }
 
 // What the server's ways do to a page -------------------------------------------------------------------------------------
