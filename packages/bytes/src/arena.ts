@@ -3,6 +3,10 @@ const SLAB_SIZE = 65536;
 /**
  * Hands out small buffers as views of 64 KiB slabs: a view costs a fraction of a `new Uint8Array`.
  * A slab is freed by the garbage collector when its last view is; buffers are never handed out twice.
+ *
+ * @example
+ * const arena = new Arena(); // one for each path
+ * const packet = arena.allocate(1200);
  */
 export class Arena {
   #slab: Uint8Array = new Uint8Array(SLAB_SIZE);

@@ -1,6 +1,12 @@
 /**
  * A cursor over bytes in network byte order. Reading past the end does not throw: it yields zeros (or an empty
  * view) and sets {@link overrun}, so a parser reads a whole structure and checks once.
+ *
+ * @example
+ * const reader = new ByteReader(packet);
+ * const [type, length] = [reader.uint8(), reader.uint16()];
+ * const body = reader.view(length);
+ * if (reader.overrun) return undefined; // cut off
  */
 export class ByteReader {
   readonly bytes: Uint8Array;
