@@ -40,6 +40,9 @@ const FINGERPRINT_HASHES: readonly HashAlgorithm[] = ['sha-512', 'sha-384', 'sha
  * Makes a self-signed certificate with a fresh key: for P-256 in a few milliseconds, the first one in 100. Asynchronous, because an RSA key
  * takes much longer and is made by WebCrypto, off this thread.
  * @param now milliseconds since the Unix epoch
+ *
+ * @example
+ * const certificate = await generateCertificate(nodeCrypto(), Date.now(), { algorithm: 'ecdsa-p256' });
  */
 export async function generateCertificate(crypto: CryptoProvider, now: number, options: CertificateOptions = {}): Promise<Certificate> {
   const privateKey = options.algorithm === 'rsa-2048' ? crypto.importSigningKey(await generateRsaKey()) : crypto.generateSigningKey();
