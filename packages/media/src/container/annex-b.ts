@@ -45,7 +45,12 @@ export interface AnnexBFrame {
   readonly keyFrame: boolean;
 }
 
-/** The access units of a whole file. */
+/**
+ * The access units of a whole file.
+ *
+ * @example
+ * for (const { data, keyFrame } of readAnnexB(await readFile('film.h264'))) source.write({ data, keyFrame, timestamp: (timestamp += 3000) });
+ */
 export function readAnnexB(file: Uint8Array): AnnexBFrame[] {
   const frames: AnnexBFrame[] = [];
   let unit: Uint8Array[] = [];

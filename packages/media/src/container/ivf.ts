@@ -33,6 +33,9 @@ const FRAME_HEADER_LENGTH = 12;
 /**
  * Reads a whole file; frames are views into it. A frame that is cut off at the end is left out.
  * @throws TypeError when it is not an IVF file
+ *
+ * @example
+ * const { frames, unitsPerSecond } = readIvf(await readFile('film.ivf'));
  */
 export function readIvf(file: Uint8Array): IvfFile {
   if (file.length < FILE_HEADER_LENGTH || ascii(file, 0, 4) !== 'DKIF') throw new TypeError('not an IVF file: it does not begin with DKIF');

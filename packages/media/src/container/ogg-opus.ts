@@ -44,6 +44,9 @@ const CRC_TABLE: Uint32Array = crcTable();
 /**
  * Reads a whole file with one stream.
  * @throws TypeError when it is not Opus in Ogg
+ *
+ * @example
+ * const { packets } = readOggOpus(await readFile('sound.opus'));
  */
 export function readOggOpus(file: Uint8Array): OggOpusFile {
   const [head, tags, ...packets] = readPackets(file);

@@ -46,7 +46,12 @@ export function createPacketizer(mimeType: string, options: PacketizerOptions = 
   return codec.packetizer(options);
 }
 
-/** The depacketizer of a codec; undefined when there is none, as for retransmissions, comfort noise and tones. */
+/**
+ * The depacketizer of a codec; undefined when there is none, as for retransmissions, comfort noise and tones.
+ *
+ * @example
+ * const frames = createDepacketizer('video/VP8')!.depacketize(packet, 0); // none until the frame is whole
+ */
 export function createDepacketizer(mimeType: string): Depacketizer | undefined {
   return CODECS.get(mimeType.toLowerCase())?.depacketizer();
 }
