@@ -23,7 +23,12 @@ export interface RTCErrorInit {
   sentAlert?: number;
 }
 
-/** A `DOMException` with the name 'OperationError' that says which protocol failed and how. */
+/**
+ * A `DOMException` with the name 'OperationError' that says which protocol failed and how.
+ *
+ * @example
+ * channel.onerror = ({ error }) => console.log(error.errorDetail, error.sctpCauseCode, error.message);
+ */
 export class RTCError extends DOMException {
   readonly #init: RTCErrorInit;
 

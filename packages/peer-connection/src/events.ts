@@ -250,7 +250,12 @@ export class MediaStreamTrackEvent extends Event {
   }
 }
 
-/** Not in the W3C's API: the event `remoteclose` says that the peer ended the connection, and why. */
+/**
+ * Not in the W3C's API: the event `remoteclose` says that the peer ended the connection, and why.
+ *
+ * @example
+ * pc.onremoteclose = ({ reason }) => console.log(reason);
+ */
 export class RemoteCloseEvent extends Event {
   readonly #reason: string;
 

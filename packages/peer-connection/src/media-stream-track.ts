@@ -71,7 +71,15 @@ export interface MediaStreamTrackOptions {
 export let createMediaStreamTrack: (options: MediaStreamTrackOptions) => MediaStreamTrack;
 export let mediaStreamTrackSlots: (track: MediaStreamTrack) => MediaStreamTrackSlots;
 
-/** A source of RTP packets, local (`RtpSource`) or remote (a receiver's). Events: `mute`, `unmute`, and `ended` when the source ends, not after `stop()`. */
+/**
+ * A source of RTP packets, local (`RtpSource`) or remote (a receiver's). Events: `mute`, `unmute`, and `ended` when the source ends, not after `stop()`.
+ *
+ * @example
+ * pc.ontrack = ({ track }) => {
+ *   track.onunmute = () => console.log('the first packet is here');
+ *   track.onended = () => console.log('the connection, or the section, has ended');
+ * };
+ */
 export class MediaStreamTrack extends EventTarget {
   declare onmute: webidl.EventHandler<MediaStreamTrack>;
   declare onunmute: webidl.EventHandler<MediaStreamTrack>;

@@ -30,7 +30,13 @@ export interface CertificateSlots {
 export let createRTCCertificate: (crypto: CryptoProvider, certificate: Certificate) => RTCCertificate;
 export let certificateSlots: (certificate: RTCCertificate) => CertificateSlots;
 
-/** A certificate for DTLS; `RTCPeerConnection.generateCertificate()` makes one. */
+/**
+ * A certificate for DTLS; `RTCPeerConnection.generateCertificate()` makes one.
+ *
+ * @example
+ * const certificate = await RTCPeerConnection.generateCertificate({ name: 'ECDSA', namedCurve: 'P-256' });
+ * await writeFile('server.pem', certificate.exportPem(), { mode: 0o600 });
+ */
 export class RTCCertificate {
   readonly #slots: CertificateSlots;
 

@@ -15,7 +15,12 @@ export interface DtmfTransport {
 
 export let createRTCDTMFSender: (transport: DtmfTransport) => RTCDTMFSender;
 
-/** Sends tones in place of an audio sender's packets (W3C WebRTC §7.2). Event: `tonechange`. */
+/**
+ * Sends tones in place of an audio sender's packets (W3C WebRTC §7.2). Event: `tonechange`.
+ *
+ * @example
+ * pc.addTrack(microphone.track).dtmf?.insertDTMF('1234#');
+ */
 export class RTCDTMFSender extends EventTarget {
   declare ontonechange: webidl.EventHandler<RTCDTMFSender, RTCDTMFToneChangeEvent>;
   readonly #transport: DtmfTransport;

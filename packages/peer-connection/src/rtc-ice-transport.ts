@@ -32,7 +32,12 @@ export interface IceTransportSlots {
 export let createRTCIceTransport: () => RTCIceTransport;
 export let iceTransportSlots: (transport: RTCIceTransport) => IceTransportSlots;
 
-/** The path to the peer (W3C WebRTC §5.6). Events: `statechange`, `gatheringstatechange`, `selectedcandidatepairchange`. */
+/**
+ * The path to the peer (W3C WebRTC §5.6). Events: `statechange`, `gatheringstatechange`, `selectedcandidatepairchange`.
+ *
+ * @example
+ * const pair = pc.sctp?.transport.iceTransport.getSelectedCandidatePair();
+ */
 export class RTCIceTransport extends EventTarget {
   declare onstatechange: webidl.EventHandler<RTCIceTransport>;
   declare ongatheringstatechange: webidl.EventHandler<RTCIceTransport>;

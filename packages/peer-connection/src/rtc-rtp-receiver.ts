@@ -54,7 +54,14 @@ export interface ReceiverSlots {
 export let createRTCRtpReceiver: (slots: Omit<ReceiverSlots, 'object'>) => ReceiverSlots;
 export let receiverSlots: (receiver: RTCRtpReceiver) => ReceiverSlots;
 
-/** Receives one track (W3C WebRTC §5.3). Its packets come out of an `RtpSink` on `track`, its frames out of a `FrameSink`. */
+/**
+ * Receives one track (W3C WebRTC §5.3). Its packets come out of an `RtpSink` on `track`, its frames out of a `FrameSink`.
+ *
+ * @example
+ * pc.ontrack = ({ receiver }) => {
+ *   new FrameSink(receiver).onframe = ({ data }) => decoder.decode(data);
+ * };
+ */
 export class RTCRtpReceiver {
   readonly #slots: ReceiverSlots;
 

@@ -63,7 +63,13 @@ export interface SenderSlots {
 export let createRTCRtpSender: (slots: Omit<SenderSlots, 'object'>) => SenderSlots;
 export let senderSlots: (sender: RTCRtpSender) => SenderSlots;
 
-/** Sends one track, or none (W3C WebRTC §5.2). */
+/**
+ * Sends one track, or none (W3C WebRTC §5.2).
+ *
+ * @example
+ * const sender = pc.addTrack(source.track);
+ * await sender.replaceTrack(other.track); // without negotiation
+ */
 export class RTCRtpSender {
   readonly #slots: SenderSlots;
 

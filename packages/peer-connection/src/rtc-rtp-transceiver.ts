@@ -47,7 +47,12 @@ export interface TransceiverSlots {
 export let createRTCRtpTransceiver: (slots: Omit<TransceiverSlots, 'object'>) => TransceiverSlots;
 export let transceiverSlots: (transceiver: RTCRtpTransceiver) => TransceiverSlots;
 
-/** A sender and a receiver that share a section of the description (W3C WebRTC §5.4). */
+/**
+ * A sender and a receiver that share a section of the description (W3C WebRTC §5.4).
+ *
+ * @example
+ * const { receiver } = pc.addTransceiver('video', { direction: 'recvonly' });
+ */
 export class RTCRtpTransceiver {
   readonly #slots: TransceiverSlots;
 
