@@ -167,6 +167,9 @@ export {
 /**
  * Reads a certificate and its private key, as `RTCCertificate.exportPem()` or another tool has written them.
  * @throws TypeError when a block is missing or cannot be read
+ *
+ * @example
+ * const pc = new RTCPeerConnection({ certificates: [importCertificate(readFileSync('server.pem', 'utf8'))] });
  */
 export function importCertificate(pem: string): RTCCertificate {
   return importWith(nodeCrypto(), pem);
