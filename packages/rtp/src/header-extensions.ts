@@ -48,7 +48,13 @@ export function findExtension(bytes: Uint8Array, profile: number, start: number,
   return isTwoByteProfile(profile) ? findTwoByte(bytes, start, end, id) : -1;
 }
 
-/** All elements, as views; those before an overrun or, in the one-byte form, an id of 15. Other profiles have none. */
+/**
+ * All elements, as views; those before an overrun or, in the one-byte form, an id of 15. Other profiles have none.
+ *
+ * @example
+ * const { extensionProfile, extensionStart, extensionEnd } = header;
+ * for (const { id, data } of parseExtensions(packet, extensionProfile, extensionStart, extensionEnd)) elements.set(id, data);
+ */
 export function parseExtensions(bytes: Uint8Array, profile: number, start: number, end: number): HeaderExtension[] {
   const elements: HeaderExtension[] = [];
   const oneByte = profile === ONE_BYTE_PROFILE;

@@ -32,7 +32,12 @@ export interface RedundantPayload {
   readonly redundant: readonly RedundantBlock[];
 }
 
-/** Undefined when the block lengths go past the payload, or there is no primary block. Blocks are views. */
+/**
+ * Undefined when the block lengths go past the payload, or there is no primary block. Blocks are views.
+ *
+ * @example
+ * const { payloadType, data, redundant } = parseRed(header.payload)!;
+ */
 export function parseRed(payload: Uint8Array): RedundantPayload | undefined {
   const reader = new ByteReader(payload);
   const headers: { payloadType: number; timestampOffset: number; length: number }[] = [];

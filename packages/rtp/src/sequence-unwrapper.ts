@@ -1,6 +1,11 @@
 /**
  * Makes numbers that wrap into numbers that do not: each is taken as the one nearest to the latest
  * (RFC 3550 §5.1 for sequence numbers and timestamps; the rule is that of RFC 3711 appendix A).
+ *
+ * @example
+ * const unwrapper = new Unwrapper(16);
+ * unwrapper.unwrap(65_535);
+ * unwrapper.unwrap(0); // 65_536
  */
 export class Unwrapper {
   /** So that a shift left and right again leaves the signed distance of two numbers. */

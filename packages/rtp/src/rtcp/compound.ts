@@ -65,7 +65,12 @@ export interface ParsedRtcp {
   readonly unknown: number;
 }
 
-/** Takes a compound apart. A packet whose content is malformed does not spoil the others: its length is still known. */
+/**
+ * Takes a compound apart. A packet whose content is malformed does not spoil the others: its length is still known.
+ *
+ * @example
+ * for (const packet of parseRtcp(compound).packets) if (packet.type === 'nack') resend(packet.mediaSsrc, packet.sequenceNumbers);
+ */
 export function parseRtcp(compound: Uint8Array): ParsedRtcp {
   const packets: RtcpPacket[] = [];
   let [malformed, unknown, offset] = [0, 0, 0];
