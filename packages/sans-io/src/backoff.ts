@@ -1,4 +1,10 @@
-/** Exponential back-off: doubles from `initial` up to `maximum`, in milliseconds. */
+/**
+ * Exponential back-off: doubles from `initial` up to `maximum`, in milliseconds.
+ *
+ * @example
+ * const backoff = new Backoff(500, 4000);
+ * timers.start('retry', now + backoff.next()); // 500, 1000, 2000, 4000, 4000, …
+ */
 export class Backoff {
   readonly #initial: number;
   readonly #maximum: number;

@@ -4,6 +4,11 @@ const KEPT_SLOTS = 1024;
 /**
  * First in, first out, without the linear cost of `Array.prototype.shift`. The array is not shortened when the queue runs empty, which happens after
  * nearly every packet: growing it again would cost more than everything else.
+ *
+ * @example
+ * const events = new Queue<MyEvent>();
+ * events.push({ type: 'connected' });
+ * events.shift(); // undefined when it is empty
  */
 export class Queue<Item> {
   #items: (Item | undefined)[] = [];
