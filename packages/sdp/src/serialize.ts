@@ -1,6 +1,11 @@
 import type { Bandwidth, ConnectionAddress, MediaSection, SessionDescription } from './session-description.ts';
 
-/** Writes a session description with CRLF line ends (RFC 8866 §5). */
+/**
+ * Writes a session description with CRLF line ends (RFC 8866 §5).
+ *
+ * @example
+ * const text = serializeSessionDescription({ ...description, media: description.media.filter(({ kind }) => kind !== 'video') });
+ */
 export function serializeSessionDescription(description: SessionDescription): string {
   const { origin } = description;
   const lines = [

@@ -84,7 +84,12 @@ export const MAX_DESCRIPTION_LENGTH: number = 256 * 1024;
 /** More than this many `m=` lines are refused. */
 export const MAX_MEDIA_SECTIONS: number = 256;
 
-/** The description does not follow RFC 8866, or a known attribute does not follow its own syntax. */
+/**
+ * The description does not follow RFC 8866, or a known attribute does not follow its own syntax.
+ *
+ * @example
+ * if (error instanceof SdpSyntaxError) console.log(error.line, error.message);
+ */
 export class SdpSyntaxError extends Error {
   override readonly name: string = 'SdpSyntaxError';
   /** Counted from 1. */

@@ -11,7 +11,12 @@ export interface AttributeType<T> {
   format(value: T): string | undefined;
 }
 
-/** The first attribute of the type. */
+/**
+ * The first attribute of the type.
+ *
+ * @example
+ * const mid = read(section, MID); // string | undefined
+ */
 export function read<T>(holder: AttributeHolder, type: AttributeType<T>): T | undefined {
   for (const { name, value } of holder.attributes) {
     if (name !== type.name) continue;
@@ -21,7 +26,12 @@ export function read<T>(holder: AttributeHolder, type: AttributeType<T>): T | un
   return undefined;
 }
 
-/** All attributes of the type, in their order. */
+/**
+ * All attributes of the type, in their order.
+ *
+ * @example
+ * for (const { payloadType, encoding } of readAll(section, RTPMAP)) codecs.set(payloadType, encoding);
+ */
 export function readAll<T>(holder: AttributeHolder, type: AttributeType<T>): T[] {
   const all: T[] = [];
   for (const { name, value } of holder.attributes) {
@@ -37,7 +47,12 @@ export function has(holder: AttributeHolder, type: AttributeType<true>): boolean
   return holder.attributes.some(({ name }) => name === type.name);
 }
 
-/** The attribute's line, for a list that is being built. */
+/**
+ * The attribute's line, for a list that is being built.
+ *
+ * @example
+ * const attributes = [...section.attributes, write(MID, '0')];
+ */
 export function write<T>(type: AttributeType<T>, value: T): Attribute {
   const formatted = type.format(value);
   return formatted === undefined ? { name: type.name } : { name: type.name, value: formatted };
