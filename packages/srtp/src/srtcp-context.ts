@@ -16,7 +16,13 @@ const MAX_INDEX = 2 ** 31 - 1;
 const MAX_STREAMS = 4096;
 const ENCRYPTED_FLAG = 0x8000_0000;
 
-/** SRTCP of one direction: use one to protect, another to unprotect. */
+/**
+ * SRTCP of one direction: use one to protect, another to unprotect.
+ *
+ * @example
+ * const context = new SrtcpContext({ crypto, profile, ...splitKeyingMaterial(profile, exported, 'client').local });
+ * const onTheWire = context.protect(compound);
+ */
 export class SrtcpContext {
   readonly discards: Discards<SrtpDiscard> = new Discards();
   readonly #transform: PacketTransform;
