@@ -33,7 +33,12 @@ export interface Arrival {
   readonly corrupted: boolean;
 }
 
-/** One direction of a link. Its conditions may change at any time. */
+/**
+ * One direction of a link. Its conditions may change at any time.
+ *
+ * @example
+ * network.host('a').interface('eth0').egress.conditions = { delay: 50, loss: 0.1 };
+ */
 export class Link {
   conditions: LinkConditions;
   #downUntil: Instant = 0;

@@ -42,7 +42,13 @@ export const NAT_TYPES: Readonly<
   symmetric: { mapping: 'address-and-port-dependent', filtering: 'address-and-port-dependent' },
 };
 
-/** Made by {@link SimulatedNetwork.addNat}: translates IPv4 addresses of UDP and TCP. */
+/**
+ * Made by {@link SimulatedNetwork.addNat}: translates IPv4 addresses of UDP and TCP.
+ *
+ * @example
+ * const nat = network.addNat({ ...NAT_TYPES.symmetric, addresses: ['203.0.113.1'] });
+ * network.addHost('c', { interfaces: [{ addresses: ['10.0.0.2'], nat }] });
+ */
 export class Nat {
   readonly options: NatOptions;
   readonly #random: SeededRandom;

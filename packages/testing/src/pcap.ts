@@ -27,6 +27,9 @@ const SEGMENT_SPACING = 1200;
 /**
  * @param entries what is to be in the capture, such as `network.log.entries`
  * @param timeOrigin milliseconds since the Unix epoch at virtual time zero
+ *
+ * @example
+ * await writeFile('run.pcap', toPcap(network.log.entries)); // wireshark run.pcap
  */
 export function toPcap(entries: readonly WireEntry[], timeOrigin: number = Date.UTC(2026, 0, 1)): Uint8Array {
   const file = new ByteWriter(64 + entries.length * 256);
