@@ -30,6 +30,8 @@ export type { SentPacketFeedback } from './media/sent-packet-history.ts';
 
 /** Between transport-wide feedback packets; milliseconds. */
 const TRANSPORT_FEEDBACK_INTERVAL = 100;
+/** Between requests for what was lost, at least; milliseconds. */
+const NACK_INTERVAL = 5;
 /** UDP and IPv4, and SRTCP's index and largest tag (RFC 3711 §3.4); octets. */
 const RTCP_OVERHEAD = 28 + 20;
 /** How often silence and ended sources are looked for; milliseconds. */
@@ -106,6 +108,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
   #previousReportAt: Instant = -Infinity;
   #lastReportAt: Instant = -Infinity;
   #latestMediaSsrc = 0;
+  #nacksSentAt: Instant = -Infinity;
   #membersBefore = 0;
   #started = false;
   #closed = false;
@@ -193,7 +196,7 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     this.#latestMediaSsrc = source.ssrc;
     const arrival = stream.receive(source, header, codec, now);
     if (arrival === 'dropped') return;
-    if (arrival === 'gap') this.#timers.start('nack', now);
+    if (arrival === 'gap') this.#scheduleNacks(now);
     // Not by RTX: padding in it probes for bandwidth, also before there is media.
     if (source.role === 'media' && stream.setMuted(false)) this.#events.push({ type: 'unmute', stream });
   }
@@ -314,7 +317,14 @@ export class MediaStack implements Core<MediaTransmit, MediaEvent> {
     if (ssrcs.length > 0 && !this.#closed) this.#transmitRtcp(...composeGoodbyes([this.#localSource(stream, now)], ssrcs, undefined));
   }
 
+  /** At once, unless there was one just now: losses follow each other, and each look costs time when there is least of it. */
+  #scheduleNacks(now: Instant): void {
+    const deadline = Math.max(now, this.#nacksSentAt + NACK_INTERVAL);
+    if (deadline < this.#timers.deadline('nack')) this.#timers.start('nack', deadline);
+  }
+
   #sendNacks(now: Instant): void {
+    this.#nacksSentAt = now;
     const feedback: RtcpPacket[] = [];
     let next = NEVER;
     for (const source of this.#router.sources.values()) {

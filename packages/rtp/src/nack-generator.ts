@@ -27,6 +27,8 @@ export class NackGenerator {
   #highest: number | undefined;
   /** By extended sequence number, in ascending order. */
   readonly #missing = new Map<number, Missing>();
+  /** Nothing is due before. */
+  #next: Instant = NEVER;
   #gaveUp = false;
 
   /**
@@ -45,6 +47,7 @@ export class NackGenerator {
       return 'gap';
     }
     for (let lost = highest + 1; lost < sequenceNumber; lost++) this.#missing.set(lost, { requests: 0, nextRequest: now });
+    this.#next = Math.min(this.#next, now);
     return 'gap';
   }
 
@@ -55,8 +58,13 @@ export class NackGenerator {
   poll(now: Instant, roundTripTime: number | undefined): number[] {
     const interval = roundTripTime === undefined ? DEFAULT_INTERVAL : Math.max(MINIMUM_INTERVAL, roundTripTime);
     const due: number[] = [];
+    if (now < this.#next) return due;
+    this.#next = NEVER;
     for (const [sequenceNumber, missing] of this.#missing) {
-      if (missing.nextRequest > now) continue;
+      if (missing.nextRequest > now) {
+        this.#next = Math.min(this.#next, missing.nextRequest);
+        continue;
+      }
       if (missing.requests === MAX_REQUESTS) {
         this.#missing.delete(sequenceNumber);
         this.#gaveUp = true;
@@ -64,16 +72,15 @@ export class NackGenerator {
       }
       missing.requests += 1;
       missing.nextRequest = now + interval;
+      this.#next = Math.min(this.#next, missing.nextRequest);
       due.push(((sequenceNumber % 0x1_0000) + 0x1_0000) % 0x1_0000);
     }
     return due;
   }
 
-  /** When {@link poll} next has something to do. */
+  /** When {@link poll} next has something to do, or earlier if what was missing has come. */
   nextTimeout(): Instant {
-    let next = NEVER;
-    for (const { nextRequest } of this.#missing.values()) if (nextRequest < next) next = nextRequest;
-    return next;
+    return this.#missing.size === 0 ? NEVER : this.#next;
   }
 
   /** True once after packets were given up: a video decoder then needs a key frame. */
