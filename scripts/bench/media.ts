@@ -1,4 +1,7 @@
-/** RTP from a source to a sink in another process over loopback: CPU time of each side, beside bare datagrams of that size at that rate. */
+/**
+ * RTP from a source to a sink in another process over loopback: CPU time of each side, beside bare datagrams of that size at that rate,
+ * and beside datagrams with nothing but SRTP.
+ */
 import { introduce, nextMessage, startPeer } from './lib/peer-process.ts';
 import { median, printTable } from './lib/table.ts';
 
@@ -17,21 +20,26 @@ const WORKLOADS = [
 ];
 const rows: (string | number)[][] = [];
 for (const { streams, rate } of WORKLOADS) {
-  const rounds: { ours: Figures; bare: Figures }[] = [];
+  const rounds: Record<Stack, Figures>[] = [];
   for (let round = 0; round < ROUNDS; round++)
-    rounds.push({ bare: await run('bare', streams, rate), ours: await run('petrel', streams, rate) });
-  const of = (figure: (figures: Figures) => number, which: 'ours' | 'bare'): number => median(rounds.map((round) => figure(round[which])));
+    rounds.push({
+      bare: await run('bare', streams, rate),
+      srtp: await run('srtp', streams, rate),
+      petrel: await run('petrel', streams, rate),
+    });
+  const of = (figure: (figures: Figures) => number, which: Stack): number => median(rounds.map((round) => figure(round[which])));
   rows.push([
     `${streams} × ${rate}/s, 1,200 B`,
-    of(({ tx }) => tx, 'ours').toFixed(1),
-    of(({ rx }) => rx, 'ours').toFixed(1),
-    `${(of(({ lost }) => lost, 'ours') * 100).toFixed(1)} %`,
-    of(({ tx }) => tx, 'bare').toFixed(1),
-    of(({ rx }) => rx, 'bare').toFixed(1),
-    `${(of(({ lost }) => lost, 'bare') * 100).toFixed(1)} %`,
+    ...(['petrel', 'srtp', 'bare'] as const).flatMap((which) => [
+      `${of(({ tx }) => tx, which).toFixed(1)} / ${of(({ rx }) => rx, which).toFixed(1)}`,
+      `${(of(({ lost }) => lost, which) * 100).toFixed(1)} %`,
+    ]),
   ]);
 }
-printTable(['', 'CPU µs tx', 'CPU µs rx', 'lost', 'datagrams: tx', 'rx', 'lost'], rows);
+printTable(['', 'CPU µs tx / rx', 'lost', 'SRTP alone', 'lost', 'datagrams', 'lost'], rows);
+
+/** Everything; datagrams with AES-GCM; datagrams. */
+type Stack = 'petrel' | 'srtp' | 'bare';
 
 interface Figures {
   /** µs of CPU for each packet that was sent, and for each that arrived. */
@@ -40,7 +48,7 @@ interface Figures {
   readonly lost: number;
 }
 
-async function run(what: 'petrel' | 'bare', streams: number, rate: number): Promise<Figures> {
+async function run(what: Stack, streams: number, rate: number): Promise<Figures> {
   const args = [String(streams), String(rate), String(SECONDS)];
   const receiver = startPeer('media', `${what}-receiver`, ...args);
   const sender = startPeer('media', `${what}-sender`, ...args);

@@ -1,4 +1,6 @@
 import { createSocket } from 'node:dgram';
+import { nodeCrypto } from '@petrel/crypto/node';
+import { SrtpContext } from '@petrel/srtp';
 import { RTCPeerConnection, RtpSink, RtpSource } from 'petrel';
 import { connectToOtherProcess } from './lib/peer-process.ts';
 
@@ -14,10 +16,35 @@ switch (role) {
     receiveMedia();
     break;
   case 'bare-receiver':
-    receiveDatagrams();
+    receiveDatagrams((datagram) => datagram);
     break;
-  default:
-    process.on('message', ({ port }: { port?: number }) => port !== undefined && sendDatagrams(port));
+  case 'srtp-receiver':
+    receiveDatagrams(unprotect());
+    break;
+  case 'bare-sender':
+    onPort((port) => sendDatagrams(port, (packet) => packet));
+    break;
+  case 'srtp-sender':
+    onPort((port) => sendDatagrams(port, protect()));
+    break;
+}
+
+function onPort(listener: (port: number) => void): void {
+  process.on('message', ({ port }: { port?: number }) => port !== undefined && listener(port));
+}
+
+function srtp(): SrtpContext {
+  return new SrtpContext({ crypto: nodeCrypto(), profile: 'AEAD_AES_128_GCM', key: new Uint8Array(16), salt: new Uint8Array(12) });
+}
+
+function protect(): (packet: Uint8Array) => Uint8Array {
+  const context = srtp();
+  return (packet) => context.protect(packet)!;
+}
+
+function unprotect(): (datagram: Uint8Array) => unknown {
+  const context = srtp();
+  return (datagram) => context.unprotect(new Uint8Array(datagram.buffer, datagram.byteOffset, datagram.length));
 }
 
 async function sendMedia(): Promise<void> {
@@ -39,14 +66,21 @@ function receiveMedia(): void {
   void connectToOtherProcess(pc, false);
 }
 
-function sendDatagrams(port: number): void {
+function sendDatagrams(port: number, seal: (packet: Uint8Array) => Uint8Array): void {
   const socket = createSocket({ type: 'udp4', lookup: (host, _options, callback) => callback(null, host, 4) });
-  pump((_stream, packet) => socket.send(Buffer.from(packet), port, '127.0.0.1'));
+  pump((stream, packet) => {
+    packet[8] = stream; // of the SSRC
+    socket.send(seal(packet), port, '127.0.0.1');
+  });
 }
 
-function receiveDatagrams(): void {
-  const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
-  socket.on('message', counter());
+function receiveDatagrams(open: (datagram: Uint8Array) => unknown): void {
+  const socket = createSocket({ type: 'udp4', recvBufferSize: 2 << 20 });
+  const count = counter();
+  socket.on('message', (datagram) => {
+    open(datagram);
+    count();
+  });
   socket.bind(0, '127.0.0.1', () => process.send!({ to: 'peer', port: socket.address().port }));
 }
 
