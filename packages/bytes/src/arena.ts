@@ -1,4 +1,6 @@
 const SLAB_SIZE = 65536;
+/** There are arenas that are never used: thousands of connections have several each. */
+const NO_SLAB = new Uint8Array(0);
 
 /**
  * Hands out small buffers as views of 64 KiB slabs: a view costs a fraction of a `new Uint8Array`.
@@ -9,8 +11,8 @@ const SLAB_SIZE = 65536;
  * const packet = arena.allocate(1200);
  */
 export class Arena {
-  #slab: Uint8Array = new Uint8Array(SLAB_SIZE);
-  #offset = 0;
+  #slab: Uint8Array = NO_SLAB;
+  #offset = SLAB_SIZE;
 
   /** `length` zero bytes that belong to the caller. */
   allocate(length: number): Uint8Array {
