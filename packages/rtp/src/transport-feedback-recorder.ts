@@ -13,9 +13,9 @@ const MAX_DELTA_UNITS = 0x7f00;
 /** Of one transport, over all of its streams. */
 export class TransportFeedbackRecorder {
   readonly #unwrapper = new Unwrapper(16);
-  /** What arrived since the last feedback: extended sequence numbers, and when. */
-  readonly #sequenceNumbers = new Float64Array(MAX_PENDING);
-  readonly #arrivals = new Float64Array(MAX_PENDING);
+  /** What arrived since the last feedback: extended sequence numbers, and when. Made for the first packet: there are connections without media. */
+  #sequenceNumbers = new Float64Array(0);
+  #arrivals = new Float64Array(0);
   #pending = 0;
   #inOrder = true;
   /** First number that no feedback has covered. */
@@ -26,6 +26,10 @@ export class TransportFeedbackRecorder {
     const sequenceNumber = this.#unwrapper.unwrap(transportSequenceNumber);
     const index = this.#pending;
     if (index === MAX_PENDING) return;
+    if (this.#arrivals.length === 0) {
+      this.#sequenceNumbers = new Float64Array(MAX_PENDING);
+      this.#arrivals = new Float64Array(MAX_PENDING);
+    }
     if (index > 0 && sequenceNumber <= this.#sequenceNumbers[index - 1]!) this.#inOrder = false;
     this.#sequenceNumbers[index] = sequenceNumber;
     this.#arrivals[index] = now;

@@ -16,12 +16,16 @@ export interface SentPacketFeedback {
 
 export class SentPacketHistory {
   #next = 0;
-  /** NaN: nothing, or feedback came already. */
-  readonly #sentAt = new Float64Array(CAPACITY).fill(Number.NaN);
-  readonly #sizes = new Uint16Array(CAPACITY);
+  /** NaN: nothing, or feedback came already. Made for the first packet: there are connections without media. */
+  #sentAt = new Float64Array(0);
+  #sizes = new Uint16Array(0);
 
   /** The number for the next packet. */
   add(size: number, now: Instant): number {
+    if (this.#next === 0) {
+      this.#sentAt = new Float64Array(CAPACITY).fill(Number.NaN);
+      this.#sizes = new Uint16Array(CAPACITY);
+    }
     const slot = this.#next % CAPACITY;
     this.#sentAt[slot] = now;
     this.#sizes[slot] = size;
