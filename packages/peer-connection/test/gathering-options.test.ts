@@ -214,3 +214,20 @@ describe('names in place of addresses (draft-ietf-mmusic-mdns-ice-candidates)', 
     for (const name of ['a', 'b']) expect(pair.network.host(name).runtime.openHandles()).toEqual([]);
   });
 });
+
+test('RFC 8842 §5.3: DTLS of a peer whose answer is late is kept: the offerer need not wait until it is repeated', async () => {
+  const pair = new PeerPair({ trickle: false });
+  const { a, b, network } = pair;
+  a.createDataChannel('x');
+  await pair.run(a.setLocalDescription());
+  await pair.run(a.iceGatheringComplete);
+  await pair.run(b.setRemoteDescription(a.localDescription!));
+  await pair.run(b.setLocalDescription());
+  await pair.run(b.iceGatheringComplete);
+  // The last ClientHello has been repeated a few times, and the next one is seconds away.
+  await network.run(6000);
+  const answered = network.now();
+  void a.setRemoteDescription(b.localDescription!);
+  expect(await pair.until(() => a.connectionState === 'connected' && b.connectionState === 'connected')).toBe(true);
+  expect(network.now() - answered).toBeLessThanOrEqual(100); // five round trips
+});
