@@ -82,12 +82,13 @@ async function attack(port: number, fragment: string, rate: number, seconds: num
   const sockets = Array.from({ length: 16 }, () =>
     createSocket({ type: 'udp4', lookup: (address, _options, callback) => callback(null, address, 4) }),
   );
+  // Made before, so that the time goes into sending.
+  const requests = Array.from({ length: 4096 }, (_, index) => request(index % 2 === 0 ? fragment : randomBytes(6).toString('base64')));
   const started = performance.now();
   let sent = 0;
   while (performance.now() - started < seconds * 1000) {
     const due = Math.floor(((performance.now() - started) / 1000) * rate);
-    for (; sent < due; sent++)
-      sockets[sent & 15]!.send(request(sent % 2 === 0 ? fragment : randomBytes(6).toString('base64')), port, '127.0.0.1');
+    for (; sent < due; sent++) sockets[sent & 15]!.send(requests[sent & 4095]!, port, '127.0.0.1');
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   process.send!({ type: 'sent', sent });

@@ -1,47 +1,48 @@
 import { RTCPeerConnection, UdpMux } from 'petrel';
-import { connectToOtherProcess } from './lib/peer-process.ts';
 
-/** So many connections, a few at a time; the server's are behind one port. */
+/** So many connections, a few at a time, each with one offer and one answer; the server's are behind one port. */
 const [role, count] = [process.argv[2]!, Number(process.argv[3])];
 const AT_ONCE = 10;
+const WARM_UP = 20;
 const certificates = [await RTCPeerConnection.generateCertificate({ name: 'ECDSA', namedCurve: 'P-256' })];
 const interfaceFilter = ({ address }: { address: string }): boolean => address === '127.0.0.1';
-const udpMux = role === 'server' ? await UdpMux.listen({ interfaceFilter }) : undefined;
-const connections: RTCPeerConnection[] = [];
-const memory = (): { heap: number; resident: number } => {
-  for (let i = 0; i < 4; i++) (globalThis as { gc?: () => void }).gc!();
-  const { heapUsed, external, rss } = process.memoryUsage();
-  return { heap: heapUsed + external, resident: rss };
-};
 
-async function connectOne(number: number): Promise<void> {
-  const pc = new RTCPeerConnection(udpMux ? { certificates, udpMux } : { certificates, interfaceFilter });
-  connections.push(pc);
-  const opened =
-    role === 'server'
-      ? new Promise<void>((resolve) => (pc.ondatachannel = ({ channel }) => (channel.onmessage = () => resolve())))
-      : new Promise<void>((resolve) => {
-          const channel = pc.createDataChannel('x');
-          channel.onopen = () => (channel.send('here'), resolve());
-        });
-  await connectToOtherProcess(pc, role !== 'server', number);
-  await opened;
+interface Signal {
+  readonly connection: number;
+  readonly sdp: string;
 }
 
-async function connectAll(from: number, to: number): Promise<void> {
-  let next = from;
-  const one = async (): Promise<void> => {
-    while (next < to) await connectOne(next++);
+if (role === 'server') await serve();
+else await connectAll();
+
+async function serve(): Promise<void> {
+  const udpMux = await UdpMux.listen({ interfaceFilter });
+  const connections: RTCPeerConnection[] = [];
+  const connected: ((value: undefined) => void)[] = [];
+  let open = 0;
+  process.on('message', async ({ connection, sdp }: Signal) => {
+    const pc = new RTCPeerConnection({ certificates, udpMux });
+    connections.push(pc);
+    pc.ondatachannel = ({ channel }) => {
+      channel.onmessage = () => {
+        open += 1;
+        connected.splice(0).forEach((look) => look(undefined));
+      };
+    };
+    await pc.setRemoteDescription({ type: 'offer', sdp });
+    await pc.setLocalDescription();
+    await pc.iceGatheringComplete;
+    process.send!({ to: 'peer', connection, sdp: pc.localDescription!.sdp });
+  });
+  const reached = async (wanted: number): Promise<void> => {
+    while (open < wanted) await new Promise((resolve) => connected.push(resolve));
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, one));
-}
-
-// Those before have everything compiled and every slab of memory opened.
-await connectAll(0, 20);
-const before = memory();
-const cpuBefore = process.cpuUsage();
-await connectAll(20, 20 + count);
-if (role === 'server') {
+  process.send!({ to: 'peer', connection: -1, sdp: '' });
+  // Those before have everything compiled and every slab of memory opened.
+  await reached(WARM_UP);
+  const before = memory();
+  const cpuBefore = process.cpuUsage();
+  await reached(WARM_UP + count);
   const { user, system } = process.cpuUsage(cpuBefore);
   await new Promise((resolve) => setTimeout(resolve, 6000));
   const after = memory();
@@ -54,6 +55,38 @@ if (role === 'server') {
     heapKb: (after.heap - before.heap) / 1024 / count,
     residentKb: (after.resident - before.resident) / 1024 / count,
     cpuMs: (user + system) / 1000 / count,
-    left: udpMux!.size,
+    left: udpMux.size,
   });
+}
+
+function memory(): { heap: number; resident: number } {
+  for (let i = 0; i < 4; i++) (globalThis as { gc?: () => void }).gc!();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heap: heapUsed + external, resident: rss };
+}
+
+async function connectAll(): Promise<void> {
+  const answers = new Map<number, (sdp: string) => void>();
+  const kept: RTCPeerConnection[] = [];
+  await new Promise<void>((resolve) =>
+    process.on('message', ({ connection, sdp }: Signal) => (connection === -1 ? resolve() : answers.get(connection)?.(sdp))),
+  );
+  let next = 0;
+  const one = async (): Promise<void> => {
+    while (next < WARM_UP + count) {
+      const connection = next++;
+      const pc = new RTCPeerConnection({ certificates, interfaceFilter });
+      kept.push(pc);
+      const channel = pc.createDataChannel('x');
+      const opened = new Promise((resolve) => (channel.onopen = resolve));
+      await pc.setLocalDescription();
+      await pc.iceGatheringComplete;
+      const answer = new Promise<string>((resolve) => answers.set(connection, resolve));
+      process.send!({ to: 'peer', connection, sdp: pc.localDescription!.sdp });
+      await pc.setRemoteDescription({ type: 'answer', sdp: await answer });
+      await opened;
+      channel.send('here');
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, one));
 }
