@@ -73,8 +73,13 @@ function inlineDeclarations(dir) {
     for (const file of declarations(target)) rewrite(file, (specifier) => inlined(specifier, dirname(file), types));
     if (!existsSync(join(target, 'index.d.ts'))) throw new Error(`${manifest.name} has no declarations: tsc -b did not build it`);
   }
-  for (const file of declarations(join(dir, 'dist')))
-    if (!file.startsWith(types)) rewrite(file, (specifier) => inlined(specifier, dirname(file), types));
+  // tsc's own output stays as it is: the next incremental build and the projects that refer to this one read it.
+  const own = join(dir, 'dist', 'tsc');
+  for (const file of declarations(own)) {
+    const target = join(dir, 'dist', relative(own, file));
+    cpSync(file, target);
+    rewrite(target, (specifier) => inlined(specifier, dirname(target), types));
+  }
 }
 
 /** `@petrel/x/y` as a path relative to the folder of the importing declaration. */
@@ -88,6 +93,7 @@ function inlined(specifier, from, types) {
 /** A `.d.cts` beside every `.d.ts`, for TypeScript users who `require`. */
 function writeCommonJsDeclarations(dist) {
   for (const file of declarations(dist)) {
+    if (file.startsWith(join(dist, 'tsc'))) continue;
     const text = readFileSync(file, 'utf8').replace(/(['"]\.{1,2}\/[^'"]*)\.ts(['"])/g, '$1.cts$2');
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file.replace(/\.d\.ts$/, '.d.cts'), text.replace(/\n\/\/# sourceMappingURL=.*$/m, ''));

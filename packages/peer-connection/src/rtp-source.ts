@@ -34,6 +34,7 @@ export class RtpSource {
   /** Called when a receiver needs a key frame (PLI or FIR), at most once per request. */
   onkeyframerequest: (() => void) | null = null;
   readonly #track: MediaStreamTrack;
+  #writable: WritableStream<Uint8Array> | undefined;
   /** Replaced when it changes. */
   #listeners: readonly PacketListener[] = [];
 
@@ -61,6 +62,12 @@ export class RtpSource {
    */
   write(packet: Uint8Array): void {
     for (const listener of this.#listeners) listener(packet);
+  }
+
+  /** {@link write} as a stream. Packets leave as they come: the pace is the writer's. */
+  get writable(): WritableStream<Uint8Array> {
+    this.#writable ??= new WritableStream<Uint8Array>({ write: (packet) => this.write(packet) });
+    return this.#writable;
   }
 
   #subscribe(listener: PacketListener): () => void {
