@@ -18,7 +18,7 @@ else await connectAll();
 async function serve(): Promise<void> {
   const udpMux = await UdpMux.listen({ interfaceFilter });
   const connections: RTCPeerConnection[] = [];
-  const connected: ((value: undefined) => void)[] = [];
+  const waiting: { readonly wanted: number; readonly resolve: () => void }[] = [];
   let open = 0;
   process.on('message', async ({ connection, sdp }: Signal) => {
     const pc = new RTCPeerConnection({ certificates, udpMux });
@@ -26,7 +26,7 @@ async function serve(): Promise<void> {
     pc.ondatachannel = ({ channel }) => {
       channel.onmessage = () => {
         open += 1;
-        connected.splice(0).forEach((look) => look(undefined));
+        for (const { wanted, resolve } of waiting) if (open === wanted) resolve();
       };
     };
     await pc.setRemoteDescription({ type: 'offer', sdp });
@@ -34,15 +34,14 @@ async function serve(): Promise<void> {
     await pc.iceGatheringComplete;
     process.send!({ to: 'peer', connection, sdp: pc.localDescription!.sdp });
   });
-  const reached = async (wanted: number): Promise<void> => {
-    while (open < wanted) await new Promise((resolve) => connected.push(resolve));
-  };
+  const reached = (wanted: number): Promise<void> => new Promise((resolve) => waiting.push({ wanted, resolve }));
+  const [warm, all] = [reached(WARM_UP), reached(WARM_UP + count)];
   process.send!({ to: 'peer', connection: -1, sdp: '' });
   // Those before have everything compiled and every slab of memory opened.
-  await reached(WARM_UP);
+  await warm;
   const before = memory();
   const cpuBefore = process.cpuUsage();
-  await reached(WARM_UP + count);
+  await all;
   const { user, system } = process.cpuUsage(cpuBefore);
   await new Promise((resolve) => setTimeout(resolve, 6000));
   const after = memory();
