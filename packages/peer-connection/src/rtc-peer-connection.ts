@@ -120,6 +120,10 @@ export class RTCPeerConnection extends EventTarget {
 
   // Negotiation (§4.4.2) -----------------------------------------------------------------------------------------------
 
+  /**
+   * An offer of what is set up now; nothing is changed by it.
+   * @throws (rejects) InvalidStateError when the connection is closed, or an offer of the peer's waits for its answer
+   */
   createOffer(options?: RTCOfferOptions): Promise<RTCSessionDescriptionInit>;
   createOffer(success: SessionDescriptionCallback, failure: ErrorCallback, options?: RTCOfferOptions): Promise<undefined>;
   createOffer(...[first, failure, options]: unknown[]): Promise<RTCSessionDescriptionInit | undefined> {
@@ -131,6 +135,10 @@ export class RTCPeerConnection extends EventTarget {
     });
   }
 
+  /**
+   * An answer to the peer's offer; nothing is changed by it.
+   * @throws (rejects) InvalidStateError when there is no offer to answer, or the connection is closed
+   */
   createAnswer(options?: RTCAnswerOptions): Promise<RTCSessionDescriptionInit>;
   createAnswer(success: SessionDescriptionCallback, failure: ErrorCallback): Promise<undefined>;
   createAnswer(...[first, failure]: unknown[]): Promise<RTCSessionDescriptionInit | undefined> {
@@ -142,7 +150,10 @@ export class RTCPeerConnection extends EventTarget {
     });
   }
 
-  /** Without a description it makes the offer or answer that the state asks for. */
+  /**
+   * Applies our description and begins to gather. Without a description it makes the offer or answer that the state asks for.
+   * @throws (rejects) InvalidModificationError for a description that `createOffer` or `createAnswer` has not made; InvalidStateError as these two
+   */
   setLocalDescription(description?: RTCLocalSessionDescriptionInit): Promise<undefined>;
   setLocalDescription(description: RTCLocalSessionDescriptionInit, success: () => void, failure: ErrorCallback): Promise<undefined>;
   setLocalDescription(...[description, success, failure]: unknown[]): Promise<undefined> {
@@ -153,6 +164,11 @@ export class RTCPeerConnection extends EventTarget {
     });
   }
 
+  /**
+   * Applies the peer's description. An offer that collides with one of ours rolls that back first (W3C WebRTC §4.4.1.5).
+   * @throws (rejects) RTCError with `sdp-syntax-error` and the line for what is no description; InvalidAccessError for one that does not fit what was
+   * negotiated before; InvalidStateError when the signaling state wants another one; OperationError for what cannot be applied
+   */
   setRemoteDescription(description: RTCSessionDescriptionInit): Promise<undefined>;
   setRemoteDescription(description: RTCSessionDescriptionInit, success: () => void, failure: ErrorCallback): Promise<undefined>;
   setRemoteDescription(description: unknown, ...[success, failure]: unknown[]): Promise<undefined> {
@@ -164,6 +180,10 @@ export class RTCPeerConnection extends EventTarget {
     });
   }
 
+  /**
+   * Tells a candidate of the peer's; an empty one, or none, says that there are no more.
+   * @throws (rejects) InvalidStateError before there is a remote description; OperationError when it cannot be read or belongs to no section
+   */
   addIceCandidate(candidate?: RTCIceCandidateInit | null): Promise<undefined>;
   addIceCandidate(candidate: RTCIceCandidateInit, success: () => void, failure: ErrorCallback): Promise<undefined>;
   addIceCandidate(...[candidate, success, failure]: unknown[]): Promise<undefined> {
@@ -240,6 +260,7 @@ export class RTCPeerConnection extends EventTarget {
 
   // Configuration (§4.4.1.6) -------------------------------------------------------------------------------------------
 
+  /** A copy of what is in force, defaults filled in. */
   getConfiguration(): RTCConfiguration {
     const { configuration } = this.#slots;
     return copyConfiguration(configuration);
@@ -255,6 +276,7 @@ export class RTCPeerConnection extends EventTarget {
 
   // Media (§5.1) -------------------------------------------------------------------------------------------------------
 
+  /** Those of transceivers that are not stopped; likewise {@link getReceivers}. */
   getSenders(): RTCRtpSender[] {
     return this.#slots.transceivers.filter(({ stopped }) => !stopped).map(({ sender }) => sender.object);
   }
@@ -263,6 +285,7 @@ export class RTCPeerConnection extends EventTarget {
     return this.#slots.transceivers.filter(({ stopped }) => !stopped).map(({ receiver }) => receiver.object);
   }
 
+  /** All of them, in the order of their making, until a stopped one has been negotiated away. */
   getTransceivers(): RTCRtpTransceiver[] {
     return this.#slots.transceivers.map(({ object }) => object);
   }
@@ -286,7 +309,10 @@ export class RTCPeerConnection extends EventTarget {
     removeTrack(slots, senderSlots(toSender(sender, 'RTCPeerConnection.removeTrack')));
   }
 
-  /** A new sender and receiver, to be negotiated. */
+  /**
+   * A new sender and receiver, to be negotiated.
+   * @throws TypeError for what is neither a track nor a kind, or encodings that contradict each other; InvalidStateError when the connection is closed
+   */
   addTransceiver(trackOrKind: MediaStreamTrack | string, ...[init]: [init?: RTCRtpTransceiverInit]): RTCRtpTransceiver {
     const slots = this.#slots;
     webidl.requireArguments(arguments.length, 1, 'RTCPeerConnection.addTransceiver');
