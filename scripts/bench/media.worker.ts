@@ -112,12 +112,20 @@ function makePacket(sequenceNumber: number): Uint8Array {
 /** Counts packets from the first on, and reports once none has come for half a second. */
 function counter(): () => void {
   let packets = 0;
+  let before = 0;
   let cpu = process.cpuUsage();
-  let idle: NodeJS.Timeout | undefined;
+  let watch: NodeJS.Timeout | undefined;
+  const look = (): void => {
+    if (packets === before) {
+      clearInterval(watch);
+      report(packets, process.cpuUsage(cpu));
+    }
+    before = packets;
+  };
   return () => {
     if (packets === 0) cpu = process.cpuUsage();
     packets += 1;
-    if (idle === undefined) idle = setTimeout(() => report(packets, process.cpuUsage(cpu)), seconds * 1000 + 500);
+    watch ??= setInterval(look, 500);
   };
 }
 

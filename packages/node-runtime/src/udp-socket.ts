@@ -12,8 +12,8 @@ import type { DatagramHandler, UdpOptions, UdpSocket } from '@petrel/peer-connec
 import { endpointName, type OpenHandle, type OpenHandles } from './open-handles.ts';
 import { bindInRange } from './port-range.ts';
 
-/** Room for about 200 ms at 80 Mbit/s; the operating system may give less. In bytes. */
-const RECEIVE_BUFFER = 2 * 1024 * 1024;
+/** Room for about 400 ms at 80 Mbit/s, for a process that has to wait for its turn; the operating system may give less. In bytes. */
+const RECEIVE_BUFFER = 4 * 1024 * 1024;
 
 /**
  * Binds a socket.
