@@ -62,7 +62,7 @@ export interface PacketHeader {
   readonly verificationTag: number;
 }
 
-/** What {@link decodePacket} gives and {@link encodePacket} takes; a check of the form has passed, nothing else. */
+/** What {@link decodePacket} gives: a check of the form has passed, nothing else. */
 export interface Packet extends PacketHeader {
   readonly chunks: readonly Chunk[];
 }
