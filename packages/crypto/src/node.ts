@@ -54,12 +54,8 @@ const CURVE_NAMES = { 'p-256': 'prime256v1', 'p-384': 'secp384r1' } as const;
 const RANDOM_BLOCK = 1024;
 /** Texts with their additional data up to so many bytes are faster without a cipher object for each: docs/decisions/0005-wasm-aes-gcm.md. */
 const LONGEST_PACKET = 2_600;
-/** The module makes the keystream of so many bytes faster than OpenSSL, once it has the key: many keys derive others, and have nothing else to do. */
-const LONGEST_IN_MODULE = 320;
+/** With its so manieth text, a key goes to the module: many keys derive others, and have nothing else to do. */
 const WARM_UP = 8;
-/** Up to so many bytes, adding the keystream byte by byte is faster than by words. */
-const SHORT = 160;
-const LITTLE_ENDIAN = new Uint8Array(Int32Array.of(1).buffer)[0] === 1;
 
 /**
  * The provider on `node:crypto`: OpenSSL's assembly for AES-GCM and the curves.
@@ -219,16 +215,14 @@ function newBlockCipher(key: Uint8Array): Cipher {
 }
 
 /**
- * Counter mode from one kept AES-ECB cipher: making a cipher object for each packet would cost more than the encryption. The counter
- * blocks of a packet are encrypted in one call, then added to the data.
+ * Counter mode by the module, or from one kept AES-ECB cipher: making a cipher object for each packet would cost more than the encryption.
  */
 class NodeCounterCipher implements CounterCipher {
   readonly #ecb: Cipher;
-  #counters = new CounterBuffer(128);
   /** Until it is in the module. */
   #key: Uint8Array | undefined;
-  #applyShort: ((counterBlock: Uint8Array, data: Uint8Array) => boolean) | undefined;
-  #shortTexts = 0;
+  #module: ((counterBlock: Uint8Array, data: Uint8Array) => boolean) | undefined;
+  #texts = 0;
 
   constructor(key: Uint8Array) {
     if (key.length !== 16 && key.length !== 24 && key.length !== 32) throw new RangeError('an AES key has 16, 24 or 32 bytes');
@@ -237,86 +231,31 @@ class NodeCounterCipher implements CounterCipher {
   }
 
   apply(counterBlock: Uint8Array, data: Uint8Array): void {
-    const blocks = (data.length + 15) >>> 4;
-    if (blocks === 0 || (data.length <= LONGEST_IN_MODULE && this.#short()?.(counterBlock, data))) return;
-    if (blocks > this.#counters.capacity) this.#counters = new CounterBuffer(2 * blocks);
-    const keystream = this.#ecb.update(this.#counters.fill(counterBlock, blocks));
-    if (data.length <= SHORT) for (let i = 0; i < data.length; i++) data[i]! ^= keystream[i]!;
-    else this.#counters.combine(data, keystream);
+    if (data.length === 0 || this.#inModule()?.(counterBlock, data)) return;
+    const keystream = this.#ecb.update(countersFrom(counterBlock, (data.length + 15) >>> 4));
+    for (let i = 0; i < data.length; i++) data[i]! ^= keystream[i]!;
   }
 
-  #short(): ((counterBlock: Uint8Array, data: Uint8Array) => boolean) | undefined {
-    if (this.#key !== undefined && this.#shortTexts++ === WARM_UP) {
-      this.#applyShort = wasmAes()?.counterMode(this.#key);
+  #inModule(): ((counterBlock: Uint8Array, data: Uint8Array) => boolean) | undefined {
+    if (this.#key !== undefined && this.#texts++ === WARM_UP) {
+      this.#module = wasmAes()?.counterMode(this.#key, (counters) => this.#ecb.update(counters));
       this.#key = undefined;
     }
-    return this.#applyShort;
+    return this.#module;
   }
 }
 
-/** Consecutive counter blocks, and scratch space to add words instead of bytes. */
-class CounterBuffer {
-  readonly capacity: number;
-  readonly #blocks: Uint8Array;
-  readonly #words: Int32Array;
-  readonly #scratch: Uint8Array;
-  readonly #scratchWords: Int32Array;
-
-  constructor(capacity: number) {
-    this.capacity = capacity;
-    this.#blocks = new Uint8Array(16 * capacity);
-    this.#words = new Int32Array(this.#blocks.buffer);
-    this.#scratch = new Uint8Array(16 * capacity);
-    this.#scratchWords = new Int32Array(this.#scratch.buffer);
+/** The block and those that follow it: a 128-bit number, most significant byte first. */
+function countersFrom(first: Uint8Array, count: number): Uint8Array {
+  const blocks = new Uint8Array(16 * count);
+  blocks.set(first);
+  for (let at = 16; at < 16 * count; at += 16) {
+    blocks.copyWithin(at, at - 16, at);
+    let last = at + 15;
+    while (last > at && blocks[last] === 0xff) blocks[last--] = 0;
+    blocks[last]! += 1;
   }
-
-  /** The block and those that follow it: a 128-bit number, most significant byte first. */
-  fill(first: Uint8Array, count: number): Uint8Array {
-    this.#blocks.set(first);
-    const words = this.#words;
-    const [a, b, c] = [words[0]!, words[1]!, words[2]!];
-    let low = ((first[12]! << 24) | (first[13]! << 16) | (first[14]! << 8) | first[15]!) >>> 0;
-    if (low + count > 0x1_0000_0000) return this.#fillOverCarry(first, count);
-    for (let block = 0, at = 0; block < count; block++, at += 4, low++) {
-      words[at] = a;
-      words[at + 1] = b;
-      words[at + 2] = c;
-      words[at + 3] = LITTLE_ENDIAN ? swap(low) : low;
-    }
-    return this.#blocks.subarray(0, 16 * count);
-  }
-
-  /** data ^= keystream. Word by word: the data is copied to where words are aligned, and back. */
-  combine(data: Uint8Array, keystream: Uint8Array): void {
-    const words = data.length >>> 2;
-    if ((keystream.byteOffset & 3) !== 0) {
-      for (let i = 0; i < data.length; i++) data[i]! ^= keystream[i]!;
-      return;
-    }
-    const key = new Int32Array(keystream.buffer, keystream.byteOffset, keystream.length >>> 2);
-    const scratch = this.#scratchWords;
-    this.#scratch.set(data);
-    for (let i = 0; i < words; i++) scratch[i]! ^= key[i]!;
-    for (let i = 4 * words; i < data.length; i++) this.#scratch[i]! ^= keystream[i]!;
-    data.set(this.#scratch.subarray(0, data.length));
-  }
-
-  /** The same where the lowest word wraps: byte by byte. */
-  #fillOverCarry(first: Uint8Array, count: number): Uint8Array {
-    const blocks = this.#blocks;
-    blocks.set(first);
-    for (let at = 16; at < 16 * count; at += 16) {
-      blocks.copyWithin(at, at - 16, at);
-      let last = at + 15;
-      while (last > at && blocks[last] === 0xff) blocks[last--] = 0;
-      blocks[last]! += 1;
-    }
-    return blocks.subarray(0, 16 * count);
-  }
-}
-
-function swap(word: number): number {
-  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+  return blocks;
 }
 
 function generateKeyAgreement(group: NamedGroup): KeyAgreement {

@@ -117,12 +117,12 @@ describe('AES-GCM in WebAssembly', () => {
     }
   });
 
-  test('SP 800-38A §6.5: short texts in counter mode, also over the carry out of 32 bits, are what node:crypto has', () => {
+  test('SP 800-38A §6.5: counter mode, also over the carry out of 32 bits, is what node:crypto has', () => {
     const random = seededRandom(4);
     for (const keyLength of [16, 32]) {
       const key = random.randomBytes(keyLength);
       const cipher = nodeCrypto().aesCtr(key);
-      for (let length = 0; length <= 400; length++) {
+      for (let length = 0; length <= 600; length++) {
         const [counter, text] = [random.randomBytes(16), random.randomBytes(length)];
         if (length % 5 === 0) counter.fill(0xff, 12, 15);
         const expected = createCipheriv(`aes-${8 * keyLength}-ctr`, key, counter).update(text);

@@ -76,12 +76,13 @@ export class WasmAes {
   }
 
   /**
-   * AES in counter mode for short texts, in place (SP 800-38A §6.5).
+   * AES in counter mode, in place (SP 800-38A §6.5).
+   * @param native a cipher with the same key, for long texts
    * @returns what says false, and does nothing, where more than the last 32 bits of the counter would change, or the text is too long
    */
-  counterMode(key: Uint8Array): (counterBlock: Uint8Array, data: Uint8Array) => boolean {
+  counterMode(key: Uint8Array, native?: BlockCipher): (counterBlock: Uint8Array, data: Uint8Array) => boolean {
     const prepared = new AesKey(key, (word) => this.#substituteWord(word));
-    return (counterBlock, data) => this.#applyKeystream(prepared, counterBlock, data);
+    return (counterBlock, data) => this.#applyKeystream(prepared, native, counterBlock, data);
   }
 
   /**
@@ -111,7 +112,7 @@ export class WasmAes {
     return memory.slice(MAC_BLOCK, MAC_BLOCK + 20);
   }
 
-  #applyKeystream(key: AesKey, counterBlock: Uint8Array, data: Uint8Array): boolean {
+  #applyKeystream(key: AesKey, native: BlockCipher | undefined, counterBlock: Uint8Array, data: Uint8Array): boolean {
     const memory = this.#memory;
     const { length } = data;
     const counter = readUint32(counterBlock, 12);
@@ -119,7 +120,8 @@ export class WasmAes {
     if (length > WasmAes.maxLength || counter + ((length + 15) >>> 4) > 0x1_0000_0000) return false;
     for (let i = 0; i < 12; i++) memory[COUNTER + i] = counterBlock[i]!;
     memory.set(data, TEXT);
-    this.#functions.keystream(this.#load(key), key.rounds, COUNTER, counter, KEYSTREAM, end);
+    if (native !== undefined && length >= NATIVE_FROM) this.#encryptCounters(native, counter, end);
+    else this.#functions.keystream(this.#load(key), key.rounds, COUNTER, counter, KEYSTREAM, end);
     this.#functions.combine(TEXT, KEYSTREAM, TEXT + length);
     data.set(memory.subarray(TEXT, TEXT + length));
     return true;
@@ -189,10 +191,15 @@ export class WasmAes {
     for (let i = 0; i < 12; i++) memory[COUNTER + i] = nonce[i]!;
     const end = KEYSTREAM + 16 + ((length + 15) & ~15);
     if (native !== undefined && length >= NATIVE_FROM) {
-      this.#functions.counters(COUNTER, 1, KEYSTREAM, end);
-      memory.set(native(memory.subarray(KEYSTREAM, end)), KEYSTREAM);
+      this.#encryptCounters(native, 1, end);
     } else this.#functions.keystream(slot, key.rounds, COUNTER, 1, KEYSTREAM, end);
     if (length > 0) this.#functions.combine(text, KEYSTREAM + 16, text + length);
+  }
+
+  /** Keystream by AES instructions. */
+  #encryptCounters(native: BlockCipher, counter: number, end: number): void {
+    this.#functions.counters(COUNTER, counter, KEYSTREAM, end);
+    this.#memory.set(native(this.#memory.subarray(KEYSTREAM, end)), KEYSTREAM);
   }
 
   /** §7.1 step 5: over the additional data, the ciphertext, and both lengths in bits. */
