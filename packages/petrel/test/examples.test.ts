@@ -155,7 +155,7 @@ async function typeErrors(language: 'ts' | 'js'): Promise<string[]> {
   const project = join(folder, `tsconfig.${language}.json`);
   const compilerOptions = { ...COMPILER_OPTIONS, ...(language === 'js' ? SCRIPT_OPTIONS : {}) };
   const include = examples.filter((example) => example.language === language).map(({ file }) => `${file}.${language}`);
-  const files = [...include, '../../packages/petrel/test/examples/given.d.ts'];
+  const files = [...include, '../../packages/petrel/test/examples/given.d.mts'];
   writeFileSync(project, JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, files, references: [] }));
   const output = await execute(join(root, 'node_modules/.bin/tsc'), ['-p', project, '--pretty', 'false']).then(
     () => '',

@@ -1,4 +1,7 @@
-/** What the examples of the documentation take as given: names that the reader's application has, and that need no explanation. */
+/**
+ * What the examples of the documentation take as given: names that the reader's application has, and that need no explanation. The name keeps them out of the
+ * types of the tests.
+ */
 import type {
   MediaStreamTrack as Track,
   RTCDataChannel as Channel,
