@@ -44,8 +44,10 @@ export class RelayAllocations {
 
   /** An allocation from a UDP base, one for each server. */
   allocateOverUdp(server: IceServer, base: Base, target: TransportAddress, now: Instant): void {
-    const known = this.#relays.some((relay) => isOver(relay, base) && isAt(relay, target.address, target.port));
-    if (known) return;
+    const known = this.#relays.find((relay) => isOver(relay, base) && isAt(relay, target.address, target.port));
+    // After an ICE restart what it has told is told again.
+    if (known?.mappedAddress !== undefined) this.#context.mapped(base, known.mappedAddress, server);
+    if (known !== undefined) return;
     this.#start(server, target, { kind: 'udp', id: base.socket, base }, new RedirectHistory(target, now), now);
   }
 

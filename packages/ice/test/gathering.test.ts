@@ -72,6 +72,18 @@ describe('RFC 8445 §5.1.1: candidates', () => {
     ]);
   });
 
+  test('RFC 8445 §9: after a restart the server-reflexive candidate that TURN has told is there again', async () => {
+    const peer = await gathered(newPeer([turnUdp]));
+    const shown = (): string[] => peer.agent.stats.localCandidates.map(({ type }) => type).toSorted();
+    expect(shown()).toEqual(['host', 'relay', 'srflx']);
+    peer.events.length = 0;
+    peer.input((agent, now) => agent.restart(now));
+    peer.input((agent, now) => agent.endOfSockets(now));
+    expect(await network.runUntil(() => peer.agent.gatheringState === 'complete', 15_000)).toBe(true);
+    expect(shown()).toEqual(['host', 'relay', 'srflx']);
+    expect(peer.events.filter(({ type }) => type === 'candidate')).toHaveLength(3);
+  });
+
   test('§5.1.3: a server-reflexive candidate that is the host candidate is none', async () => {
     const host = network.addHost('c', { interfaces: [{ addresses: ['192.0.2.3'] }] });
     const peer = await gathered(newPeer([stun], {}, host), ['192.0.2.3']);
