@@ -8,7 +8,8 @@ import { median, printTable } from './lib/table.ts';
 interface Result {
   readonly type: 'result';
   readonly packets: number;
-  readonly cpuMs: number;
+  /** µs, after warming up. */
+  readonly cpuPerPacket: number;
 }
 
 const SECONDS = 3;
@@ -57,8 +58,8 @@ async function run(what: Stack, streams: number, rate: number): Promise<Figures>
   receiver.kill();
   sender.kill();
   return {
-    tx: (sent.cpuMs * 1000) / sent.packets,
-    rx: (received.cpuMs * 1000) / received.packets,
+    tx: sent.cpuPerPacket,
+    rx: received.cpuPerPacket,
     lost: 1 - received.packets / sent.packets,
   };
 }
