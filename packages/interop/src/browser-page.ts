@@ -7,8 +7,14 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** Runs functions elsewhere. The function's text is sent: it can use its argument and what is global there, but nothing that lies around it here. */
+export interface Page {
+  evaluate<Result>(run: () => Result | Promise<Result>): Promise<Result>;
+  evaluate<Argument, Result>(run: (argument: Argument) => Result | Promise<Result>, argument: Argument): Promise<Result>;
+}
+
 /** One tab. Its half of the conversation is page-commands.ts. */
-export class BrowserPage {
+export class BrowserPage implements Page {
   readonly #pending = new Map<number, Pending>();
   #commands: ServerResponse | undefined;
   #onAttached: (() => void) | undefined;

@@ -1,4 +1,5 @@
 /** Runs in the pages of a {@link Browser}: takes commands, runs them, posts what they give. The other half is browser-page.ts. */
+import './page-exchange.ts';
 import './page-peer.ts';
 
 const pageNumber = new URLSearchParams(location.search).get('page');

@@ -1,5 +1,5 @@
 import { type MediaStreamTrack, type RTCDataChannel, RTCPeerConnection, type RTCTrackEvent, type TapRecord } from 'petrel';
-import type { BrowserPage } from './browser-page.ts';
+import type { Page } from './browser-page.ts';
 import type { LossyRelay } from './lossy-relay.ts';
 import type { ConnectOptions } from './page-peer.ts';
 
@@ -7,7 +7,7 @@ export type Offerer = 'the browser offers' | 'we offer';
 
 /** One of our connections with a browser's page, both ends noting what they see. */
 export class Session {
-  readonly page: BrowserPage;
+  readonly page: Page;
   readonly pc: RTCPeerConnection;
   readonly wire: TapRecord[] = [];
   /** What our side noticed: `channel close`, `dtls closed`, … in milliseconds since the Unix epoch. */
@@ -16,7 +16,7 @@ export class Session {
   /** When there is one, all datagrams go through it; or what else is to happen to the candidates. */
   relay: Pick<LossyRelay, 'forUs' | 'forBrowser'> | undefined;
 
-  constructor(page: BrowserPage, pc: RTCPeerConnection = new RTCPeerConnection({ autoClose: true })) {
+  constructor(page: Page, pc: RTCPeerConnection = new RTCPeerConnection({ autoClose: true })) {
     this.page = page;
     this.pc = pc;
     pc.tap = (record) => void this.wire.push(record);
