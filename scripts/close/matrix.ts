@@ -184,10 +184,10 @@ async function measureWay({ name, page }: Browser, way: Way): Promise<Cells> {
     way.end(session.pc);
     await pause(4500);
     const events = await page.evaluate(() => peer.events as PageSign[]);
-    const signs = new Map(events.filter(({ at }) => at >= called).map((sign) => [sign.name, { ...sign, after: sign.at - called }]));
+    const signs = new Map(after(events, called).map((sign) => [sign.name, { ...sign, after: sign.at - called }]));
     seen.push({ signs, heard: (await session.pc.closed).heard });
   }
-  const after = (sign: string): string => {
+  const delay = (sign: string): string => {
     const delays = seen.flatMap(({ signs }) => signs.get(sign)?.after ?? []);
     return delays.length === 0 ? '–' : `${median(delays).toFixed(0)} ms`;
   };
@@ -196,18 +196,23 @@ async function measureWay({ name, page }: Browser, way: Way): Promise<Cells> {
   return [
     way.name,
     name,
-    error === undefined ? '–' : error.detail?.includes(REASON) ? `**with the reason**, ${after('channel error')}` : after('channel error'),
-    after('channel close'),
-    seen[0]!.signs.has('sctp closed') ? `closed, ${after('sctp closed')}` : '–',
+    error === undefined ? '–' : error.detail?.includes(REASON) ? `**with the reason**, ${delay('channel error')}` : delay('channel error'),
+    delay('channel close'),
+    seen[0]!.signs.has('sctp closed') ? `closed, ${delay('sctp closed')}` : '–',
     seen[0]!.signs.has('dtls failed')
-      ? `failed, ${after('dtls failed')}`
+      ? `failed, ${delay('dtls failed')}`
       : seen[0]!.signs.has('dtls closed')
-        ? `closed, ${after('dtls closed')}`
+        ? `closed, ${delay('dtls closed')}`
         : '–',
-    seen[0]!.signs.has('video mute') ? `muted, ${after('video mute')}` : '–',
-    state === undefined ? '–' : `${state}, ${after(`connection ${state}`)}`,
+    seen[0]!.signs.has('video mute') ? `muted, ${delay('video mute')}` : '–',
+    state === undefined ? '–' : `${state}, ${delay(`connection ${state}`)}`,
     seen[0]!.heard,
   ];
+}
+
+/** Browsers round their clocks: what was noticed at once may seem to have been noticed before. */
+function after(events: readonly PageSign[], called: number): PageSign[] {
+  return events.filter(({ at }) => at >= called - 50).map((sign) => ({ ...sign, at: Math.max(sign.at, called) }));
 }
 
 // Loss -----------------------------------------------------------------------------------------------------------------
@@ -227,7 +232,7 @@ async function measureLoss({ name, page }: Browser, percent: number): Promise<Ce
     session.pc.close({ reason: REASON });
     await page.evaluate(() => Promise.race([peer.event('dtls closed'), new Promise((resolve) => setTimeout(resolve, 3000))]));
     const report = await session.pc.closed;
-    const signs = (await page.evaluate(() => peer.events as PageSign[])).filter(({ at }) => at >= called);
+    const signs = after(await page.evaluate(() => peer.events as PageSign[]), called);
     first.push((signs.find(({ name: sign }) => /^(?:channel close|sctp closed|dtls closed)$/.test(sign))?.at ?? Infinity) - called);
     dtls.push((signs.find(({ name: sign }) => sign === 'dtls closed')?.at ?? Infinity) - called);
     if (signs.some(({ detail }) => detail?.includes(REASON))) reasons += 1;
@@ -269,21 +274,21 @@ async function measurePage(browser: Browser, { name, helper, patience, end }: Pa
     events.some(({ name: sign }) => sign === 'video ended' || sign === 'connection failed');
   await until(() => session.events, isOver, patience).catch(() => undefined);
   await pause(100);
-  const after = (sign: string): string => {
-    const event = session.events.find((one) => one.name === sign && one.at >= called);
-    const ms = event && event.at - called;
+  const delay = (sign: string): string => {
+    const event = session.events.find((one) => one.name === sign && one.at >= called - 50);
+    const ms = event && Math.max(0, event.at - called);
     return ms === undefined ? '–' : ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;
   };
-  const states = ['disconnected', 'failed'].filter((one) => after(`connection ${one}`) !== '–');
+  const states = ['disconnected', 'failed'].filter((one) => delay(`connection ${one}`) !== '–');
   session.end();
   const { by, heard } = await session.pc.closed;
   return [
     name,
     browser.name,
-    after('channel close'),
-    after('dtls closed'),
-    after('video ended'),
-    states.map((state) => `${state} ${after(`connection ${state}`)}`).join(', ') || (by === 'remote' ? 'closed (autoClose)' : '–'),
+    delay('channel close'),
+    delay('dtls closed'),
+    delay('video ended'),
+    states.map((state) => `${state} ${delay(`connection ${state}`)}`).join(', ') || (by === 'remote' ? 'closed (autoClose)' : '–'),
     `by ${by}, heard ${heard}`,
   ];
 }

@@ -3,8 +3,10 @@ import asyncio
 import json
 import os
 import sys
+import time
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
 
 
 class Peer:
@@ -12,15 +14,19 @@ class Peer:
     channel = None
     returns = False
     echoes: list = []
+    events: list = []
 
     async def create(self, iceServers=(), relayOnly=False, channel=False):
         if relayOnly:
             raise NotImplementedError("aiortc has no transport policy")
         if self.pc:
             await self.pc.close()
-        self.echoes, self.channel = [], None
+        self.echoes, self.events, self.channel = [], [], None
         servers = [RTCIceServer(**server) for server in iceServers]
         self.pc = RTCPeerConnection(RTCConfiguration(servers))
+        pc = self.pc
+        pc.on("connectionstatechange", lambda: self.note(f"connection {pc.connectionState}"))
+        pc.on("track", self.receive)
         self.pc.on("datachannel", lambda made: self.watch(made, True))
         if channel:
             self.watch(self.pc.createDataChannel("test"), False)
@@ -48,15 +54,35 @@ class Peer:
         await until(lambda: len(self.echoes) == count)
         return {"same": self.echoes == sent}
 
+    async def noticed(self):
+        return {"events": self.events}
+
     async def state(self):
         return {"connection": self.pc.connectionState, "ice": self.pc.iceConnectionState}
 
     async def close(self):
         await self.pc.close()
 
+    def receive(self, track):
+        track.on("ended", lambda: self.note("track ended"))
+        asyncio.ensure_future(drain(track))
+
+    def note(self, name):
+        self.events.append({"name": name, "at": time.time() * 1000})
+
     def watch(self, made, returns):
         self.channel = made
+        made.on("close", lambda: self.note("channel close"))
         made.on("message", lambda data: made.send(data) if returns else self.echoes.append(data))
+
+
+async def drain(track):
+    """A track ends when somebody asks for what follows its last frame."""
+    try:
+        while True:
+            await track.recv()
+    except MediaStreamError:
+        pass
 
 
 async def until(condition):

@@ -9,13 +9,20 @@ const { RTCPeerConnection } = require(name === 'node-datachannel' ? 'node-datach
 let pc;
 let channel;
 let echoes = [];
+/** What the connection has noticed, in milliseconds since the Unix epoch. */
+let events = [];
 
 const commands = {
   create({ iceServers = [], relayOnly = false, channel: makesChannel = false }) {
     pc?.close();
     echoes = [];
+    events = [];
     channel = undefined;
     pc = new RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? 'relay' : 'all' });
+    pc.onconnectionstatechange = () => note(`connection ${pc.connectionState}`);
+    pc.ontrack = ({ track }) => {
+      for (const what of ['mute', 'unmute', 'ended']) track.addEventListener(what, () => note(`track ${what}`));
+    };
     pc.ondatachannel = (event) => watch(event.channel, true);
     if (makesChannel) watch(pc.createDataChannel('test'), false);
   },
@@ -41,14 +48,21 @@ const commands = {
     await until(() => echoes.length === count);
     return { same: echoes.every((text, index) => text === sent[index]) };
   },
+  noticed: () => ({ events }),
   state: () => ({ connection: pc.connectionState, ice: pc.iceConnectionState }),
   close() {
     pc.close();
   },
 };
 
+function note(what) {
+  events.push({ name: what, at: performance.timeOrigin + performance.now() });
+}
+
 function watch(made, returns) {
   channel = made;
+  made.onclose = () => note('channel close');
+  made.onerror = ({ error }) => note(`channel error ${error?.message ?? ''}`.trim());
   made.onmessage = ({ data }) => (returns ? made.send(data) : echoes.push(data));
 }
 

@@ -18,6 +18,14 @@ interface Answer {
   readonly sdp?: string;
   readonly same?: boolean;
   readonly connection?: string;
+  readonly events?: readonly StackEvent[];
+}
+
+/** Something that the peer has noticed: `channel close`, `connection closed`, `track ended`, … */
+export interface StackEvent {
+  readonly name: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
 }
 
 const PEERS = join(__dirname, '../peers');
@@ -64,6 +72,11 @@ export class StackPeer {
   /** Sends messages over its own channel. @returns whether all came back as they were */
   async echo(count: number): Promise<boolean> {
     return (await this.#command('echo', { count })).same === true;
+  }
+
+  /** Everything since `create`. */
+  async noticed(): Promise<readonly StackEvent[]> {
+    return (await this.#command('noticed', {})).events ?? [];
   }
 
   async close(): Promise<void> {
