@@ -143,7 +143,8 @@ export class PacketBuilder {
   /** Begins a packet of at most `maxLength` bytes; one that was begun and not finished is forgotten. */
   begin(verificationTag: number, maxLength: number): void {
     if (this.#start + maxLength > this.#slab.length) {
-      this.#slab = new Uint8Array(Math.max(this.#slab.length === 0 ? maxLength : SLAB_LENGTH, maxLength));
+      // They grow with the association: most of thousands are idle.
+      this.#slab = new Uint8Array(Math.max(Math.min(4 * this.#slab.length, SLAB_LENGTH), maxLength));
       this.#start = 0;
     }
     const slab = this.#slab;
