@@ -71,6 +71,7 @@ export class Gatherer {
       ...common,
       event: (event) => context.event(event),
       newStreamId: () => this.newStreamId(),
+      resume: (now) => this.#begin(now),
       addBase: (relay, relayed, now) => this.#addRelay(relay, relayed, now),
       removeBase: (base, now) => this.#removeBase(base, now),
       data: (base, data, address, port, now) => context.relayed(base, data, address, port, now),
@@ -168,6 +169,7 @@ export class Gatherer {
       this.candidates.addBase(base);
     }
     for (const base of this.#bySocket.values()) for (const server of this.#servers) this.#ask(server, base, now);
+    this.#relays.verify(now);
   }
 
   close(now: Instant): void {

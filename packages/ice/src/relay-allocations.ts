@@ -12,6 +12,8 @@ export interface RelayContext {
   transmit(transmit: IceTransmit): void;
   event(event: IceEvent): void;
   newStreamId(): number;
+  /** There will be other candidates: gathering goes on. */
+  resume(now: Instant): void;
   /** Makes a base of a relayed address. */
   addBase(relay: RelayClient, relayed: TransportAddress, now: Instant): Base;
   removeBase(base: Base, now: Instant): void;
@@ -24,6 +26,8 @@ export interface RelayContext {
 
 /** Nothing is gained from more. */
 const MAX_RELAYS = 16;
+/** Allocations in a row that a server may forget, until the next ICE restart. */
+const MAX_LOST = 3;
 
 export class RelayAllocations {
   readonly #context: RelayContext;
@@ -89,6 +93,14 @@ export class RelayAllocations {
   /** The base's socket has gone, and its allocations cannot be reached any more. */
   remove(base: Base, now: Instant): void {
     for (const relay of this.#relays.filter((candidate) => isOver(candidate, base))) this.#drop(relay, now);
+  }
+
+  /** An ICE restart relies on them: a server that was restarted, or that sees another address of ours, has forgotten them (RFC 8656 §8.3). */
+  verify(now: Instant): void {
+    for (const relay of this.#relays) {
+      relay.lost = 0;
+      relay.refresh(now);
+    }
   }
 
   /** Does not wait any longer for those that are not allocated. */
@@ -168,7 +180,9 @@ export class RelayAllocations {
         if (relay.pending && !this.#closed && event.alternateServer !== undefined && this.#follow(relay, event.alternateServer, now))
           return;
         if (relay.pending) this.#context.failed(relay.server, relay.address, event.code ?? 701, event.phrase ?? event.reason);
-        return this.#drop(relay, now);
+        this.#drop(relay, now);
+        if (event.reason === 'allocation-lost' && !this.#closed) this.#replace(relay, now);
+        return;
       case 'closed':
         return this.#drop(relay, now);
       default:
@@ -182,6 +196,16 @@ export class RelayAllocations {
     relay.mappedAddress = mappedAddress;
     for (const address of relayedAddresses) relay.bases.push(this.#context.addBase(relay, address, now));
     if (mappedAddress !== undefined && transport.kind === 'udp') this.#context.mapped(transport.base, mappedAddress, server);
+  }
+
+  /** Another allocation in place of one that the server has forgotten. */
+  #replace({ server, address, transport, lost }: RelayClient, now: Instant): void {
+    if (lost >= MAX_LOST || this.#relays.length >= MAX_RELAYS) return;
+    this.#context.resume(now);
+    const redirects = new RedirectHistory(address, now);
+    if (transport.kind === 'stream') this.#openStream(server, address, redirects, now);
+    else this.#start(server, address, transport, redirects, now);
+    this.#relays.at(-1)!.lost = lost + 1;
   }
 
   /** RFC 8489 §10. */

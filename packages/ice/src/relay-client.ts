@@ -21,6 +21,8 @@ export class RelayClient {
   /** Until the allocation is made or refused, gathering is not complete. */
   pending: boolean = true;
   mappedAddress: TransportAddress | undefined;
+  /** How many allocations before this one the server has forgotten, since the last ICE restart. */
+  lost = 0;
   readonly #turn: TurnClient;
   readonly #transmit: (transmit: IceTransmit) => void;
 
@@ -75,6 +77,10 @@ export class RelayClient {
   bind(address: string, port: number, now: Instant): void {
     this.#turn.bindChannel(address, port, now);
     this.#flush();
+  }
+
+  refresh(now: Instant): void {
+    this.#turn.refresh(now);
   }
 
   close(now: Instant): void {

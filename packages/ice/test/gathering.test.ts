@@ -270,7 +270,7 @@ describe('relays (RFC 8656)', () => {
     expect(peer.events.filter(({ type }) => type === 'candidate-error')).toMatchObject([{ errorCode: 300, address: '203.0.113.10' }]);
   });
 
-  test('an allocation that is lost in mid-call takes its pairs with it; other candidates go on', async () => {
+  test('T05: an allocation that is lost in mid-call takes its pairs with it, and another one is made; other candidates go on', async () => {
     await build();
     const open = network.addHost('open', { interfaces: [{ addresses: ['192.0.2.7'] }] });
     const [a, b] = [newPeer([turnUdp]), newPeer([], {}, open)];
@@ -280,10 +280,30 @@ describe('relays (RFC 8656)', () => {
     expect(await network.runUntil(() => a.connected && b.connected, 10_000)).toBe(true);
     await network.run(2_000);
     expect(a.agent.selectedPair!.local.type).not.toBe('relay');
+    const relays = (): number[] => a.agent.stats.localCandidates.filter(({ type }) => type === 'relay').map(({ port }) => port);
+    const before = relays();
     server.restart();
     await network.run(900_000);
     expect(await talk(a, b)).toBe(true);
-    expect(a.agent.stats.localCandidates.map(({ type }) => type)).not.toContain('relay');
+    expect(relays()).toHaveLength(1);
+    expect(relays()).not.toEqual(before);
+    expect(server.allocations).toHaveLength(1);
+  });
+
+  test('T05, RFC 8656 §8.3: an ICE restart does not rely on allocations that the server has forgotten', async () => {
+    await build();
+    const [a, b] = [newPeer([turnUdp], { transportPolicy: 'relay' }), newPeer([turnTcp], { transportPolicy: 'relay' }, hostB)];
+    await gathered(a);
+    await gathered(b);
+    SimulatedPeer.signal(a, b);
+    expect(await network.runUntil(() => a.connected && b.connected, 10_000)).toBe(true);
+    server.restart();
+    for (const peer of [a, b]) peer.input((agent, now) => agent.restart(now));
+    for (const peer of [a, b]) peer.input((agent, now) => agent.endOfSockets(now));
+    await network.run(1000);
+    SimulatedPeer.signal(a, b);
+    await network.run(10_000);
+    expect(await talk(a, b)).toBe(true);
   });
 
   test('a direct path is preferred to a relay, and taken when it answers late', async () => {

@@ -231,6 +231,11 @@ export class TurnClient implements Core<Uint8Array, TurnEvent> {
     if (this.#state === 'allocated') this.#bindChannels(now);
   }
 
+  /** Refreshes the allocation now, which tells whether the server still has it: it has failed with `allocation-lost` if not. */
+  refresh(now: Instant): void {
+    if (this.#state === 'allocated') this.#refreshAt = now;
+  }
+
   /** Releases the allocation (Refresh with lifetime 0, RFC 8656 §8). Data is not relayed any more; the request is queued after what was sent. */
   close(now: Instant): void {
     if (this.#state === 'new') return this.#closed();
