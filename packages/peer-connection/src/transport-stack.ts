@@ -477,6 +477,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
       // DTLS protects more than a checksum could (RFC 9653 §3, RFC 8261 §6).
       zeroChecksum: true,
       maxProbedPacket: this.#largestPacket(),
+      roundTripTime: this.ice.roundTripTime,
       ...this.#sctpParameters,
     });
     this.channels.start(this.#sctp, this.#dtls!.role, now);

@@ -18,13 +18,15 @@ export interface SctpOptions {
   readonly interleaving?: boolean;
   /** Offer to do without checksums (RFC 9653): only over DTLS. */
   readonly zeroChecksum?: boolean;
+  /** Milliseconds of a round trip, as another layer has measured it: the first timeout follows from it (RFC 9260 §6.3.1 C2). */
+  readonly roundTripTime?: number | undefined;
   /** Max.Init.Retransmits (RFC 9260 §16); Infinity where a layer below watches the peer, as ICE consent does. */
   readonly maxInitRetransmits?: number;
   /** Association.Max.Retrans. */
   readonly maxRetransmits?: number;
 }
 
-export type ResolvedOptions = Required<SctpOptions>;
+export type ResolvedOptions = Required<Omit<SctpOptions, 'roundTripTime'>> & Pick<SctpOptions, 'roundTripTime'>;
 
 export function resolveOptions(options: SctpOptions): ResolvedOptions {
   const maxPacket = (options.maxPacket ?? 1160) & ~3;
@@ -40,6 +42,7 @@ export function resolveOptions(options: SctpOptions): ResolvedOptions {
     streams: options.streams ?? 65_535,
     interleaving: options.interleaving ?? true,
     zeroChecksum: options.zeroChecksum ?? false,
+    roundTripTime: options.roundTripTime,
     maxInitRetransmits: options.maxInitRetransmits ?? 8,
     maxRetransmits: options.maxRetransmits ?? 10,
   };

@@ -70,6 +70,7 @@ export class Tcb {
     this.outboundStreams = options.streams;
     this.inboundStreams = options.streams;
     this.maxPacket = options.maxPacket;
+    if (options.roundTripTime !== undefined) this.rto.measure(options.roundTripTime);
     this.queue = new SendQueue((message) => this.sender.giveUp(message));
     this.sender = newSender(this);
   }

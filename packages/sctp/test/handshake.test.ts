@@ -86,6 +86,19 @@ describe('set-up', () => {
     expect(both.a.nextTimeout()).toBe(Infinity);
   });
 
+  test('L02, RFC 9260 §5.1: half of all packets are lost, and nobody waits for long', () => {
+    const times = Array.from({ length: 100 }, (_, index) => {
+      const { a, b, link } = pair({ loss: 0.5, seed: index + 1, delay: 50 }, { roundTripTime: 100 });
+      a.connect(0);
+      b.connect(0);
+      link.runUntil(() => a.state === 'established' && b.state === 'established', 60_000);
+      return link.now();
+    }).toSorted((one, two) => one - two);
+    expect(times[50]).toBeLessThan(2500);
+    expect(times[95]).toBeLessThan(10_000);
+    expect(times[99]).toBeLessThan(30_000);
+  });
+
   test('RFC 9260 §5.1.1: the streams are as many as both sides want; messages on others are dropped', () => {
     const both = pair({}, { streams: 100 }, { streams: 10 });
     both.a.send(50, 51, utf8('nowhere'), {}, 0);
