@@ -50,10 +50,15 @@ process.on('message', (signal: Signal) => {
 export async function connectToOtherProcess(pc: RTCPeerConnection, offers: boolean, connection: number = 0): Promise<void> {
   const send = (signal: Omit<Signal, 'connection'>): void => void process.send!({ to: 'peer', connection, ...signal });
   const describe = async (): Promise<void> => {
-    await pc.setLocalDescription();
-    send({ description: pc.localDescription!.toJSON() });
+    // Other stacks need both steps.
+    await pc.setLocalDescription(offers ? await pc.createOffer() : await pc.createAnswer());
+    const { type, sdp } = pc.localDescription!;
+    send({ description: { type, sdp } });
   };
-  pc.onicecandidate = ({ candidate }) => send({ candidate: candidate?.toJSON() ?? null });
+  pc.onicecandidate = ({ candidate }) => {
+    if (candidate)
+      send({ candidate: { candidate: candidate.candidate, sdpMid: candidate.sdpMid, sdpMLineIndex: candidate.sdpMLineIndex } });
+  };
   const answered = new Promise<void>((resolve) => {
     receivers.set(connection, async ({ description, candidate }) => {
       if (candidate !== undefined) return await pc.addIceCandidate(candidate ?? undefined);
