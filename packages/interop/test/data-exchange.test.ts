@@ -62,7 +62,7 @@ function exchangeWith(launch: () => Promise<{ page: Page; close(): Promise<void>
   };
 
   test.each(['the browser offers', 'we offer'] as const)(
-    'bulk data, hash-verified, and many small messages in order, both directions: %s',
+    'C23: bulk data, hash-verified, and many small messages in order, both directions: %s',
     async (offerer) => {
       const { page, channel } = await connect(offerer);
       await page.evaluate((length) => exchange.begin(exchange.receiveBulk(peer.channel!, length)), BULK);
