@@ -16,6 +16,7 @@ interface Result {
   readonly heard: number;
   readonly openKiB: number;
   readonly lingeringKiB: number;
+  readonly releasedKiB: number;
 }
 
 const COUNT = Number(process.env['CLOSE_COUNT'] ?? 1000);
@@ -38,5 +39,6 @@ printTable(
     [`${COUNT} at once: longest event-loop delay`, `${result.loopDelayMs.toFixed(0)} ms`],
     ['memory of an open connection', `${result.openKiB.toFixed(0)} KiB`],
     ['memory of a closed one that lingers', `${result.lingeringKiB.toFixed(0)} KiB`],
+    ['… after that', `${result.releasedKiB.toFixed(0)} KiB`],
   ],
 );

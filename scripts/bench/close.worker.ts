@@ -63,7 +63,8 @@ async function measure(): Promise<void> {
     loopDelayMs: loop.max / 1e6,
     heard,
     openKiB: open / count / 1024,
-    lingeringKiB: (lingering - released) / count / 1024,
+    lingeringKiB: (lingering - empty) / count / 1024,
+    releasedKiB: (released - empty) / count / 1024,
   });
 }
 
