@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { runSwarm } from './swarm/swarm.ts';
 
-const SEEDS = 60;
+const SEEDS = 36;
 
 // Handlers that throw are in `npm run swarm`: Jest does not let a test count what surfaces in the process.
 test.each(Array.from({ length: 6 }, (_, group) => group))(
