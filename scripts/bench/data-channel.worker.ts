@@ -56,6 +56,7 @@ function fill(channel: Channel): void {
     }
     // Not every stack counts at once what is sent.
     for (let sent = 0; sent < HIGH_WATER && channel.bufferedAmount < HIGH_WATER; sent += size) channel.send(message);
+    if (channel.bufferedAmount <= LOW_WATER) setImmediate(more); // no event follows
   };
   channel.onbufferedamountlow = more;
   more();
