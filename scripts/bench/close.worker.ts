@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type CloseReport, RTCPeerConnection } from 'petrel';
-import { connectToOtherProcess } from './lib/peer-process.ts';
+import { connectToOtherProcess, forgetConnections } from './lib/peer-process.ts';
 
 /** Opens `count` connections to the other process, and closes them. */
 const [role, count] = [process.argv[2]!, Number(process.argv[3])];
@@ -46,6 +46,7 @@ async function measure(): Promise<void> {
   const { user, system } = process.cpuUsage(cpu);
   loop.disable();
   connections.length = 0;
+  forgetConnections();
   const datagrams = reports.reduce((sum, { sent }) => sum + sent.reduce((total, { count: each }) => total + each, 0), 0);
   const heard = reports.filter(({ heard: what }) => what === 'close_notify').length;
   reports.length = 0;

@@ -46,6 +46,11 @@ process.on('message', (signal: Signal) => {
   else waiting.push(signal);
 });
 
+/** Lets go of connections that are joined. */
+export function forgetConnections(): void {
+  receivers.clear();
+}
+
 /** In a worker: joins a peer connection to that with the same number in the other process. `offers` says who begins. */
 export async function connectToOtherProcess(pc: RTCPeerConnection, offers: boolean, connection: number = 0): Promise<void> {
   const send = (signal: Omit<Signal, 'connection'>): void => void process.send!({ to: 'peer', connection, ...signal });
