@@ -8,6 +8,8 @@ const config: Config = {
   modulePathIgnorePatterns: ['<rootDir>/packages/.*/dist/'],
   transform: { '\\.[cm]?[jt]s$': '<rootDir>/scripts/jest-esbuild-transform.cjs' },
   transformIgnorePatterns: ['/node_modules/(?!@noble/)'],
+  // Some tests simulate hours; on a busy machine the default of five seconds is not enough for them.
+  testTimeout: 30_000,
   coverageProvider: 'v8',
 };
 
