@@ -10,6 +10,8 @@ const config: Config = {
   transformIgnorePatterns: ['/node_modules/(?!@noble/)'],
   // Some tests simulate hours; on a busy machine the default of five seconds is not enough for them.
   testTimeout: 30_000,
+  // Tests with real peers mostly wait: more of them at once than there are cores.
+  maxWorkers: 3,
   coverageProvider: 'v8',
 };
 
