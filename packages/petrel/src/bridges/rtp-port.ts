@@ -7,9 +7,13 @@ export async function openRtpPort(port: number, host: string): Promise<Socket> {
   // All addresses are numeric; with the default look-up, what is sent just before close() would be lost.
   const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup: (name, _options, callback) => callback(null, name, family) });
   await new Promise<void>((resolve, reject) => {
-    socket.once('error', reject);
+    const fail = (error: Error): void => {
+      socket.close();
+      reject(error);
+    };
+    socket.once('error', fail);
     socket.bind(port, host, () => {
-      socket.off('error', reject);
+      socket.off('error', fail);
       resolve();
     });
   });
