@@ -59,8 +59,10 @@ async function check(copy, { file, find, replace, test, only }) {
 function copyRepository(copy) {
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(join(copy, 'node_modules/@petrel'), { recursive: true });
-  for (const file of ['package.json', 'tsconfig.json', 'jest.config.ts', 'scripts/jest-esbuild-transform.cjs'])
-    cpSync(join(root, file), join(copy, file));
+  for (const file of ['package.json', 'tsconfig.json', 'jest.config.ts']) cpSync(join(root, file), join(copy, file));
+  for (const file of readdirSync(join(root, 'scripts')).filter((name) => name.startsWith('jest-'))) {
+    cpSync(join(root, 'scripts', file), join(copy, 'scripts', file));
+  }
   cpSync(join(root, 'packages'), join(copy, 'packages'), { recursive: true, filter: (path) => !/\/(?:node_modules|dist)$/.test(path) });
   for (const entry of readdirSync(join(root, 'node_modules'))) {
     const target = join(root, 'node_modules', entry);
