@@ -24,3 +24,4 @@ export {
 } from './candidate.ts';
 export { requestedFragment } from './connectivity-checks.ts';
 export { candidatePriority, pairPriority } from './priority.ts';
+export { newIceParameters } from './ice-parameters.ts';

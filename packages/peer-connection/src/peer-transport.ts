@@ -1,7 +1,7 @@
 /** One transport of a connection: the driver of its stack, its W3C objects, and the streams of the media stack that belong to senders and receivers. */
 import type { Fingerprint } from '@petrel/crypto';
 import type { DtlsRole } from '@petrel/dtls';
-import type { IceParameters, IceRole, IceServer } from '@petrel/ice';
+import { type IceParameters, type IceRole, type IceServer, newIceParameters } from '@petrel/ice';
 import { ConcealedAddresses } from './concealed-addresses.ts';
 import type { Configuration } from './configuration.ts';
 import { type Instant, NEVER } from '@petrel/sans-io';
@@ -9,7 +9,7 @@ import { ConnectionDriver } from './connection-driver.ts';
 import type { TransportState } from './connection-state.ts';
 import type { ReceiveStream } from './media/receive-stream.ts';
 import type { SendStream } from './media/send-stream.ts';
-import { type PeerConnectionSlots, randomText } from './peer-connection-slots.ts';
+import type { PeerConnectionSlots } from './peer-connection-slots.ts';
 import { certificateSlots } from './rtc-certificate.ts';
 import { createRTCDtlsTransport, dtlsTransportSlots, type RTCDtlsTransport } from './rtc-dtls-transport.ts';
 import { createRTCIceTransport, iceTransportSlots, type RTCIceTransport } from './rtc-ice-transport.ts';
@@ -104,8 +104,7 @@ export class PeerTransport {
   /** The credentials in force, or those of the restart that is being offered. */
   localParameters(restart: boolean): IceParameters {
     if (!restart) return this.driver.stack.ice.localParameters;
-    const { crypto } = this.#connection.runtime;
-    this.#next ??= { usernameFragment: randomText(crypto, 8), password: randomText(crypto, 24) };
+    this.#next ??= newIceParameters(this.#connection.runtime.crypto, false);
     return this.#next;
   }
 

@@ -251,10 +251,6 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     return this.#events.shift();
   }
 
-  get hasEvents(): boolean {
-    return this.#events.length > 0;
-  }
-
   /** Protects what the media stack wants to send. */
   flushMedia(now: Instant): void {
     for (let out = this.media.pollTransmit(now); out; out = this.media.pollTransmit(now)) {
