@@ -14,6 +14,8 @@ type Stats = Record<string, unknown>;
 type RtpType = 'inbound-rtp' | 'outbound-rtp' | 'remote-inbound-rtp' | 'remote-outbound-rtp';
 /** Packets that are on their way when the one side is asked after the other. */
 const IN_FLIGHT = 20;
+/** Milliseconds; Chromium answers `getStats()` for up to 50 ms with the report that it gave last. */
+const REPORT_LIFETIME = 60;
 
 describeWith('chromium', 'chromium: statistics of RTP streams', () => {
   let browser: Browser;
@@ -27,8 +29,10 @@ describeWith('chromium', 'chromium: statistics of RTP streams', () => {
     await browser?.close();
   });
 
-  const theirs = async (): Promise<Stats[]> =>
-    await browser.page.evaluate(async () => [...((await peer.pc.getStats()) as unknown as Map<string, Record<string, unknown>>).values()]);
+  const theirs = async (): Promise<Stats[]> => {
+    await pause(REPORT_LIFETIME);
+    return browser.page.evaluate(async () => [...((await peer.pc.getStats()) as unknown as Map<string, Record<string, unknown>>).values()]);
+  };
 
   test("both sides' counters of one stream agree; jitter and round-trip time are those of a loopback", async () => {
     const session = new Session(browser.page);
