@@ -7,7 +7,8 @@ import { exception } from './errors.ts';
 import { iceCredentials } from './jsep/description.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
 import { OperationsChain } from './operations-chain.ts';
-import { type PeerConnectionSlots, randomText } from './peer-connection-slots.ts';
+import type { PeerConnectionSlots } from './peer-connection-slots.ts';
+import { randomText, randomUuid } from './random-id.ts';
 import { type AlgorithmIdentifier, generateRTCCertificate, type RTCCertificate } from './rtc-certificate.ts';
 import type { RTCPeerConnection } from './rtc-peer-connection.ts';
 import type { Runtime } from './runtime.ts';
@@ -76,8 +77,9 @@ export function createSlots(object: RTCPeerConnection, configuration: Configurat
     allTransports: new Set(),
     pool: [],
     remoteStreams: new Map(),
-    defaultStreamId: globalThis.crypto.randomUUID(),
+    defaultStreamId: randomUuid(crypto),
     usedSsrcs: new Set(),
+    transportCount: 0,
     hasSetLocalDescription: false,
     tap: undefined,
     resolveGatheringComplete,

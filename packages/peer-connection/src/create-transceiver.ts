@@ -1,7 +1,8 @@
 /** "Create an RTCRtpSender", "create an RTCRtpReceiver", "create an RTCRtpTransceiver" (W3C WebRTC §5.2, §5.3, §5.4), all of a kind. */
 import { HeaderExtensionPreferences } from './jsep/header-extension-preferences.ts';
-import { createMediaStreamTrack, type MediaKind, type MediaStreamTrack } from './media-stream-track.ts';
+import { createMediaStreamTrack, type MediaKind, type MediaStreamTrack, trackId } from './media-stream-track.ts';
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
+import { randomUuid } from './random-id.ts';
 import { ReceiverSource } from './receiving.ts';
 import type { RTCRtpEncodingParameters } from './rtc-rtp-parameters.ts';
 import { createRTCRtpReceiver, type ReceiverSlots } from './rtc-rtp-receiver.ts';
@@ -82,7 +83,7 @@ function createReceiver(connection: PeerConnectionSlots, kind: MediaKind): Recei
     kind,
     transceiver: undefined as unknown as TransceiverSlots,
     // A remote track is muted until its first packet.
-    track: createMediaStreamTrack({ source, label: `remote ${kind}`, muted: true }),
+    track: createMediaStreamTrack({ source, id: randomUuid(connection.runtime.crypto), label: `remote ${kind}`, muted: true }),
     source,
     transport: null,
     lastStableStateTransport: null,
@@ -99,7 +100,8 @@ function createReceiver(connection: PeerConnectionSlots, kind: MediaKind): Recei
 }
 
 /** The track's own id, unless another sender announces it already (RFC 8830 §2). */
-function freeTrackId({ transceivers }: PeerConnectionSlots, track: MediaStreamTrack | null): string {
-  const isTaken = track === null || transceivers.some(({ sender }) => sender.msidTrackId === track.id);
-  return isTaken ? globalThis.crypto.randomUUID() : track.id;
+function freeTrackId({ transceivers, runtime }: PeerConnectionSlots, track: MediaStreamTrack | null): string {
+  const id = track === null ? undefined : trackId(track, runtime.crypto);
+  const isTaken = id === undefined || transceivers.some(({ sender }) => sender.msidTrackId === id);
+  return isTaken ? randomUuid(runtime.crypto) : id;
 }

@@ -41,6 +41,7 @@ export class DataChannelRegistry {
   readonly #connection: PeerConnectionSlots;
   readonly #channels = new Set<RTCDataChannel>();
   readonly #byHandle = new Map<ChannelHandle, RTCDataChannel>();
+  #count = 0;
   #transport: PeerTransport | undefined;
 
   constructor(connection: PeerConnectionSlots) {
@@ -118,6 +119,7 @@ export class DataChannelRegistry {
       negotiated: init.negotiated ?? false,
       id: init.id,
       priority: init.priority,
+      statsId: ++this.#count,
       limits: () => this.#limits(),
       queueTask: (task) => runtime.queueTask(task),
       onClosed: () => this.#channels.delete(channel),

@@ -32,6 +32,8 @@ export interface DataChannelOptions {
   readonly negotiated: boolean;
   readonly id?: number | undefined;
   readonly priority?: RTCPriorityType | undefined;
+  /** Which channel of the connection it is. */
+  readonly statsId: number;
   /** [[MaxMessageSize]] and [[MaxBufferSize]] of the SCTP transport, asked for at each `send`. */
   readonly limits: () => { readonly maxMessageSize: number; readonly maxBufferSize: number };
   /** `Runtime.queueTask`. */
@@ -59,11 +61,9 @@ interface Waiter {
   readonly reject: (reason: unknown) => void;
 }
 
-let channelCount = 0;
-
 export class DataChannelSlots {
   /** Distinguishes the statistics of channels, which may have no stream identifier or an earlier channel's. */
-  readonly statsId: number = ++channelCount;
+  readonly statsId: number;
   readonly label: string;
   readonly ordered: boolean;
   readonly maxPacketLifeTime: number | null;
@@ -96,6 +96,7 @@ export class DataChannelSlots {
     this.protocol = options.protocol;
     this.negotiated = options.negotiated;
     this.priority = options.priority ?? 'low';
+    this.statsId = options.statsId;
     this.#id = options.id ?? null;
   }
 

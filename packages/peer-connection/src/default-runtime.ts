@@ -1,3 +1,4 @@
+import type { Random } from '@petrel/sans-io';
 import type { Runtime } from './runtime.ts';
 
 let defaultRuntime: (() => Runtime) | undefined;
@@ -15,3 +16,10 @@ export function runtimeOrDefault(runtime: Runtime | undefined): Runtime {
   if (found === undefined) throw new TypeError('RTCPeerConnection: there is no runtime; pass one, or import it from petrel');
   return found;
 }
+
+/** Where objects draw from that belong to no connection: the default runtime, or the platform while there is none. */
+export function defaultRandom(): Random {
+  return defaultRuntime?.().crypto ?? platformRandom;
+}
+
+const platformRandom: Random = { randomBytes: (length) => globalThis.crypto.getRandomValues(new Uint8Array(length)) };

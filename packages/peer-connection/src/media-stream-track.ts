@@ -2,7 +2,10 @@
  * MediaStreamTrack (W3C Media Capture and Streams §4.3), carrying packets instead of samples: its hidden source hands out
  * RTP packets that are encoded already, and nothing here decodes.
  */
+import type { Random } from '@petrel/sans-io';
+import { defaultRandom } from './default-runtime.ts';
 import { exception } from './errors.ts';
+import { randomUuid } from './random-id.ts';
 import * as webidl from './webidl.ts';
 
 /** What a track carries. */
@@ -45,7 +48,8 @@ export type MediaTrackConstraints = Record<string, unknown>;
 /** The internal slots of a track; only this package sees them. */
 export interface MediaStreamTrackSlots {
   readonly kind: MediaKind;
-  readonly id: string;
+  /** Drawn when it is first asked for. */
+  id: string | undefined;
   label: string;
   enabled: boolean;
   muted: boolean;
@@ -97,7 +101,7 @@ export class MediaStreamTrack extends EventTarget {
   }
 
   get id(): string {
-    return this.#slots.id;
+    return trackId(this, defaultRandom());
   }
 
   get label(): string {
@@ -168,7 +172,7 @@ export class MediaStreamTrack extends EventTarget {
     createMediaStreamTrack = (options) =>
       new MediaStreamTrack(webidl.INTERNAL, {
         kind: options.source.kind,
-        id: options.id ?? crypto.randomUUID(),
+        id: options.id,
         label: options.label ?? '',
         enabled: true,
         muted: options.muted ?? false,
@@ -187,6 +191,13 @@ export class MediaStreamTrack extends EventTarget {
       handlers: ['mute', 'unmute', 'ended'],
     });
   }
+}
+
+/** A track that a connection announces before anybody has asked for its id gets one of the connection's randomness. */
+export function trackId(track: MediaStreamTrack, random: Random): string {
+  const slots = mediaStreamTrackSlots(track);
+  slots.id ??= randomUuid(random);
+  return slots.id;
 }
 
 /**

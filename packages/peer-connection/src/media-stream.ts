@@ -1,10 +1,14 @@
 /** MediaStream: a set of tracks (W3C Media Capture and Streams §4.2). */
+import type { Random } from '@petrel/sans-io';
+import { defaultRandom } from './default-runtime.ts';
 import { MediaStreamTrackEvent } from './events.ts';
 import type { MediaStreamTrack } from './media-stream-track.ts';
+import { randomUuid } from './random-id.ts';
 import * as webidl from './webidl.ts';
 
 export interface MediaStreamSlots {
-  id: string;
+  /** Drawn when it is first asked for. */
+  id: string | undefined;
   /** In the order of addition. */
   readonly tracks: Set<MediaStreamTrack>;
 }
@@ -26,11 +30,11 @@ export class MediaStream extends EventTarget {
         : webidl.isInterface<MediaStream>('MediaStream', streamOrTracks)
           ? streamOrTracks.#slots.tracks
           : toTracks(streamOrTracks, 'MediaStream constructor');
-    this.#slots = { id: crypto.randomUUID(), tracks: new Set(tracks) };
+    this.#slots = { id: undefined, tracks: new Set(tracks) };
   }
 
   get id(): string {
-    return this.#slots.id;
+    return streamId(this, defaultRandom());
   }
 
   /** True while one of the tracks is live. */
@@ -87,6 +91,13 @@ export function createRemoteStream(id: string): MediaStream {
   const stream = new MediaStream();
   mediaStreamSlots(stream).id = id;
   return stream;
+}
+
+/** A stream that a connection announces before anybody has asked for its id gets one of the connection's randomness. */
+export function streamId(stream: MediaStream, random: Random): string {
+  const slots = mediaStreamSlots(stream);
+  slots.id ??= randomUuid(random);
+  return slots.id;
 }
 
 /** Media Capture §4.2, "add a track" by the user agent: fires addtrack. */

@@ -1,6 +1,5 @@
 /** The internal slots of an RTCPeerConnection (W3C WebRTC §4.4.1.1), named as in the specification, and what the implementation adds. */
 import type { IceServer } from '@petrel/ice';
-import type { Random } from '@petrel/sans-io';
 import type { Configuration } from './configuration.ts';
 import type { RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionState, RTCSignalingState } from './connection-state.ts';
 import type { DataChannelRegistry } from './data-channel-registry.ts';
@@ -72,6 +71,8 @@ export interface PeerConnectionSlots {
   /** For remote tracks whose description names no stream. */
   readonly defaultStreamId: string;
   readonly usedSsrcs: Set<number>;
+  /** Transports that were ever made: their statistics have ids. */
+  transportCount: number;
   /** Set by `setLocalDescription`, for setConfiguration. */
   hasSetLocalDescription: boolean;
   /** Somebody asked for the report of the close: see `ConnectionDriver.awaitClose`. */
@@ -102,13 +103,6 @@ export function inTask<T>(slots: PeerConnectionSlots, steps: () => T): Promise<T
       }
     }),
   );
-}
-
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** Six bits of randomness per character; all of them are ice-chars (RFC 8839 §5.4). */
-export function randomText(random: Random, length: number): string {
-  return Array.from(random.randomBytes(length), (byte) => ALPHABET[byte & 63]).join('');
 }
 
 /** Neither zero nor used by this connection, on either side as far as known (RFC 3550 §8.1). */

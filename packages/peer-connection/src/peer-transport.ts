@@ -20,14 +20,12 @@ import type { CloseOptions, CloseReport } from './shutdown-sequencer.ts';
 import type { GatheringOptions } from './transport-sockets.ts';
 import type { StackEvent, TransportConfiguration } from './transport-stack.ts';
 
-let transportCount = 0;
-
 export class PeerTransport {
   readonly driver: ConnectionDriver;
   readonly ice: RTCIceTransport = createRTCIceTransport();
   readonly dtls: RTCDtlsTransport = createRTCDtlsTransport(this.ice);
   /** For statistics. */
-  readonly id: string = `T${++transportCount}`;
+  readonly id: string;
   readonly senders: Map<SendStream, SenderSlots> = new Map();
   readonly receivers: Map<ReceiveStream, ReceiverSlots> = new Map();
   /** The section that candidates are announced for: the tagged one of a BUNDLE group. */
@@ -49,6 +47,7 @@ export class PeerTransport {
   /** The connection has its certificate. */
   constructor(connection: PeerConnectionSlots, mid: string, role: IceRole, onEvent: (transport: PeerTransport, event: StackEvent) => void) {
     this.#connection = connection;
+    this.id = `T${++connection.transportCount}`;
     this.mid = mid;
     const { runtime, configuration, iceServers } = connection;
     const concealed = configuration.hideHostAddresses === true ? new ConcealedAddresses(runtime) : undefined;

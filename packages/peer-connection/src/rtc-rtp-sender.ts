@@ -4,10 +4,11 @@ import { codecCapabilities, codecsMatch, isAuxiliary, type NegotiableCodec } fro
 import { HEADER_EXTENSIONS, type HeaderExtension } from './jsep/header-extensions.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
 import type { SendStream } from './media/send-stream.ts';
-import type { MediaStream } from './media-stream.ts';
+import { type MediaStream, streamId } from './media-stream.ts';
 import type { MediaKind, MediaStreamTrack } from './media-stream-track.ts';
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
 import type { PeerTransport } from './peer-transport.ts';
+import { randomUuid } from './random-id.ts';
 import type { RTCDtlsTransport } from './rtc-dtls-transport.ts';
 import type { RTCDTMFSender } from './rtc-dtmf-sender.ts';
 import {
@@ -116,7 +117,7 @@ export class RTCRtpSender {
     if (slots.lastReturnedParameters !== null) return structuredClone(slots.lastReturnedParameters);
     // 3.
     const result: RTCRtpSendParameters = {
-      transactionId: globalThis.crypto.randomUUID(),
+      transactionId: randomUuid(slots.connection.runtime.crypto),
       encodings: structuredClone(slots.sendEncodings),
       headerExtensions: toExtensionList(slots.headerExtensions),
       codecs: toCodecList(slots.sendCodecs),
@@ -142,7 +143,7 @@ export class RTCRtpSender {
   /** The streams that the track belongs to at the other side; needs negotiation. */
   setStreams(...streams: MediaStream[]): void {
     const slots = this.#slots;
-    const ids = streams.map((stream) => toStream(stream, 'RTCRtpSender.setStreams').id);
+    const ids = streams.map((stream) => streamId(toStream(stream, 'RTCRtpSender.setStreams'), slots.connection.runtime.crypto));
     // 3.
     if (slots.connection.isClosed) throw exception('InvalidStateError', 'the connection is closed');
     // 5. 6. The set of their ids.

@@ -3,7 +3,7 @@ import { createTransceiver } from './create-transceiver.ts';
 import { exception } from './errors.ts';
 import { codecCapabilities } from './jsep/codecs.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
-import type { MediaStream } from './media-stream.ts';
+import { type MediaStream, streamId } from './media-stream.ts';
 import type { MediaStreamTrack } from './media-stream-track.ts';
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
 import { type RTCRtpTransceiverInit, validateSendEncodings } from './rtc-rtp-parameters.ts';
@@ -13,7 +13,7 @@ import { connectTrack } from './sending.ts';
 
 export function addTrack(connection: PeerConnectionSlots, track: MediaStreamTrack, streams: readonly MediaStream[]): RTCRtpSender {
   const { kind } = track;
-  const streamIds = [...new Set(streams.map(({ id }) => id))];
+  const streamIds = idsOf(connection, streams);
   // 5. 6.
   requireOpen(connection);
   const usable = connection.transceivers.filter(({ stopped }) => !stopped);
@@ -76,7 +76,7 @@ export function addTransceiver(
   const transceiver = createTransceiver(connection, {
     kind,
     track,
-    streamIds: streams.map(({ id }) => id),
+    streamIds: idsOf(connection, streams),
     encodings,
     direction,
     origin: 'addTransceiver',
@@ -85,6 +85,10 @@ export function addTransceiver(
   // 13.
   updateNegotiationNeeded(connection);
   return transceiver.object;
+}
+
+function idsOf({ runtime }: PeerConnectionSlots, streams: readonly MediaStream[]): string[] {
+  return [...new Set(streams.map((stream) => streamId(stream, runtime.crypto)))];
 }
 
 function requireOpen({ isClosed }: PeerConnectionSlots): void {

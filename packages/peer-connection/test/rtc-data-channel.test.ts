@@ -60,6 +60,7 @@ function connecting(options: Partial<DataChannelOptions> = {}): Fixture {
     ordered: true,
     protocol: '',
     negotiated: false,
+    statsId: 1,
     limits: () => ({ maxMessageSize: 1000, maxBufferSize: 3000 }),
     queueTask: (task) => void Promise.resolve().then(task),
     ...options,

@@ -235,6 +235,7 @@ describe('webrtc-stats', () => {
       ordered: true,
       negotiated: true,
       id: 3,
+      statsId: 1,
       limits: () => limits,
       queueTask: () => {},
     });

@@ -1,0 +1,18 @@
+/** Identifiers that are drawn at random. */
+import { toHex } from '@petrel/bytes';
+import type { Random } from '@petrel/sans-io';
+
+/** RFC 9562 §5.4: a UUID of version 4, which is 122 random bits. */
+export function randomUuid(random: Random): string {
+  const bytes = random.randomBytes(16);
+  bytes[6] = 0x40 | (bytes[6]! & 0x0f);
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
+  return toHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Six bits of randomness per character; all of them are ice-chars (RFC 8839 §5.4). */
+export function randomText(random: Random, length: number): string {
+  return Array.from(random.randomBytes(length), (byte) => ALPHABET[byte & 63]).join('');
+}
