@@ -7,7 +7,6 @@ import { type Core, Discards, type Instant, NEVER, Queue } from '@petrel/sans-io
 import { canonicalIpAddress, isStunMessage, type StunDiscard } from '@petrel/stun';
 import type { Base } from './base.ts';
 import { type Candidate, isUsableCandidate } from './candidate.ts';
-import type { CandidatePair } from './candidate-pair.ts';
 import { Gatherer, type GatheringContext } from './gathering.ts';
 import type {
   IceAgentOptions,
@@ -23,7 +22,10 @@ import type {
 } from './ice-types.ts';
 import { newIceParameters } from './ice-parameters.ts';
 import { type IncomingContext, IncomingStun } from './incoming-stun.ts';
+import { PayloadPaths } from './payload-paths.ts';
 import { IceSession, type SessionContext, type SessionDiscard } from './session.ts';
+import { SelectedPath } from './selected-path.ts';
+import { Sessions } from './sessions.ts';
 import { TcpStreams } from './tcp-streams.ts';
 import { transportState } from './transport-state.ts';
 
@@ -38,8 +40,6 @@ export type IceDiscard =
   | 'no-path'
   | 'ended';
 
-/** A pair of the session before an ICE restart is listened to for so long after a new one was selected (RFC 8445 §8.3.1). */
-const RETIREMENT = 3_000;
 const MIN_PACING = 5;
 
 /**
@@ -61,39 +61,39 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   readonly #incoming: IncomingStun;
   readonly #streams: TcpStreams;
   readonly #tieBreaker: bigint;
-  readonly #context: SessionContext;
-  readonly #onDiscard = (reason: SessionDiscard): void => this.discards.count(reason);
   #role: IceRole;
   #declaredRole: IceRole;
   #state: IceTransportState = 'new';
-  #session: IceSession;
-  /** The session before an ICE restart, while its path is still in use. */
-  #previous: IceSession | undefined;
-  #previousEndsAt: Instant = NEVER;
-  #path: CandidatePair | undefined;
-  #pathChanges = 0;
+  readonly #sessions: Sessions;
+  readonly #payloads: PayloadPaths;
+  readonly #path = new SelectedPath((base, address, port, data, now) => this.#transmit(base, address, port, data, now));
   #deadline: Instant = NEVER;
+  #sessionDeadline: Instant = NEVER;
   #stale = true;
-
-  // The authenticated 5-tuple that payload came from last: most packets need no look-up. Forgotten whenever something else than payload comes.
-  #recentBase: Base | undefined;
-  #recentAddress = '';
-  #recentPort = -1;
-  #recentPair: CandidatePair | undefined;
 
   constructor(options: IceAgentOptions) {
     this.#options = { ...options };
     this.#role = this.#declaredRole = options.role;
     this.#tieBreaker = BigInt(`0x${toHex(options.crypto.randomBytes(8))}`);
-    this.#context = this.#sessionContext();
+    const context = this.#sessionContext();
     this.#incoming = new IncomingStun(this.#incomingContext(), this.discards as Discards<StunDiscard>);
-    this.#session = this.#newSession(newIceParameters(options.crypto, options.lite === true));
+    const onDiscard = (reason: SessionDiscard): void => this.discards.count(reason);
+    this.#sessions = new Sessions(
+      (local) => new IceSession(context, local, onDiscard),
+      newIceParameters(options.crypto, options.lite === true),
+    );
+    this.#payloads = new PayloadPaths(this.#sessions);
     this.#gatherer = new Gatherer(this.#options, this.#gatheringContext());
     this.#streams = new TcpStreams({
       newStreamId: () => this.#gatherer.newStreamId(),
       event: (event) => this.#events.push(event),
       transmit: (transmit) => this.#transmits.push(transmit),
     });
+  }
+
+  /** The session in force. */
+  get #session(): IceSession {
+    return this.#sessions.current;
   }
 
   // State --------------------------------------------------------------------------------------------------------------
@@ -120,21 +120,21 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   /** The pair that data is sent over. */
   get selectedPair(): { readonly local: Candidate; readonly remote: Candidate } | undefined {
-    return this.#path && { local: this.#path.local, remote: this.#path.remote.candidate };
+    return this.#path.candidates;
   }
 
   /** Of the selected pair, in milliseconds. */
   get roundTripTime(): number | undefined {
-    return this.#path?.roundTripTime;
+    return this.#path.pair?.roundTripTime;
   }
 
   get stats(): IceStats {
-    const sessions = this.#previous === undefined ? [this.#session] : [this.#session, this.#previous];
+    const { all, current } = this.#sessions;
     return {
-      pairs: sessions.flatMap(({ list }) => list.pairs.map((pair) => pair.stats(pair === this.#path))),
+      pairs: all.flatMap(({ list }) => list.pairs.map((pair) => pair.stats(pair === this.#path.pair))),
       localCandidates: this.#gatherer.candidates.all,
-      remoteCandidates: [...Array.from(this.#session.remotes, ({ candidate }) => candidate), ...this.#session.earlyCandidates],
-      selectedPairChanges: this.#pathChanges,
+      remoteCandidates: [...Array.from(current.remotes, ({ candidate }) => candidate), ...current.earlyCandidates],
+      selectedPairChanges: this.#path.changes,
     };
   }
 
@@ -158,7 +158,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     const { remote } = this.#session;
     if (this.#state === 'closed') return;
     if (remote?.usernameFragment === parameters.usernameFragment && remote.password === parameters.password) return;
-    if (remote !== undefined) this.#replaceSession(this.#session.local);
+    if (remote !== undefined) this.#sessions.replace(this.#session.local, this.#path.pair);
     // A lite agent can only be controlled (RFC 8445 §6.1.1).
     if (parameters.lite === true && this.#options.lite !== true && this.#role === 'controlled') this.#changeRole('controlling');
     this.#session.setRemote(parameters, now);
@@ -168,7 +168,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   /** New local credentials (those that a description announced already, if given) and a new gathering over the same sockets; the selected pair serves until a new one is selected (RFC 8445 §9). */
   restart(now: Instant, parameters: IceParameters = newIceParameters(this.#options.crypto, this.#options.lite === true)): void {
     if (this.#state === 'closed') return;
-    this.#replaceSession(parameters);
+    this.#sessions.replace(parameters, this.#path.pair);
     this.#gatherer.restart(now);
     this.#update(now);
   }
@@ -224,23 +224,8 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   /** Sends over the selected pair, or before there is one over the best valid pair. @returns false when there is none, or no consent */
   send(payload: Uint8Array, now: Instant): boolean {
-    const path = this.#path;
-    if (path === undefined) {
-      this.discards.count('no-path');
-      return false;
-    }
-    if (
-      now >= path.consentExpiresAt ||
-      !this.#transmit(path.base, path.remote.candidate.address, path.remote.candidate.port, payload, now)
-    ) {
-      path.packetsDiscardedOnSend += 1;
-      path.bytesDiscardedOnSend += payload.length;
-      return false;
-    }
-    path.packetsSent += 1;
-    path.bytesSent += payload.length;
-    path.lastPacketSentAt = now;
-    return true;
+    if (this.#path.pair === undefined) this.discards.count('no-path');
+    return this.#path.send(payload, now);
   }
 
   /** Asks at once whether the peer still consents, instead of within the next seconds (RFC 7675 §5.1 allows it at any time). */
@@ -266,9 +251,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   /** Whether a datagram comes from where the selected pair sends to. */
   isSelectedPath(socket: number, address: string, port: number): boolean {
-    const path = this.#path;
-    if (path === undefined || path.base.socket !== socket) return false;
-    return path.remote.candidate.port === port && path.remote.candidate.address === canonicalIpAddress(stripZone(address));
+    return this.#path.isFrom(socket, canonicalIpAddress(stripZone(address)) ?? address, port);
   }
 
   /** Whether the peer has authenticated itself on a 5-tuple: for those who share one port among agents. */
@@ -276,16 +259,16 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     const base = this.#gatherer.ofSocket(socket);
     const canonical = canonicalIpAddress(stripZone(address));
     if (base === undefined || canonical === undefined) return false;
-    return this.#sessions().some((session) => session.isAuthenticated(base, canonical, port));
+    return this.#sessions.isAuthenticated(base, canonical, port);
   }
 
   /** Stops everything. Releases of TURN allocations are queued as transmits, and repeated while `handleTimeout` is called. */
   close(now: Instant): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#path = undefined;
-    this.#previous = undefined;
-    this.#recentPair = undefined;
+    this.#path.change(undefined, now);
+    this.#sessions.close();
+    this.#payloads.forget();
     this.#streams.closeAll();
     this.#gatherer.close(now);
     this.#events.push({ type: 'state', state: 'closed' });
@@ -302,8 +285,8 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     const base = this.#gatherer.ofSocket(socket);
     if (base === undefined) return this.#drop('unknown-socket');
     const payload = isPayload(data);
-    if (payload && this.#recentPair !== undefined && this.#isRecent(base, address, port)) return this.#accept(this.#recentPair, data, now);
-    const canonical = address === this.#recentAddress ? address : canonicalIpAddress(stripZone(address));
+    if (payload && this.#payloads.acceptRecent(base, data, address, port, now) !== undefined) return this.#accepted(data, now);
+    const canonical = canonicalIpAddress(stripZone(address));
     if (canonical === undefined) return this.#drop('unknown-socket');
     if (payload) return this.#receivePayload(base, data, canonical, port, now);
     return this.#receiveControl(base, data, canonical, port, now);
@@ -396,48 +379,19 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   #receiveFrom(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
     if (!isStunMessage(data)) return isPayload(data) ? this.#receivePayload(base, data, address, port, now) : this.#drop('not-stun');
     if (this.#options.transportPolicy === 'relay' && base.kind !== 'relay') return this.#drop('policy');
-    if (this.#state === 'closed' || this.#liveSessions().length === 0) return this.#drop('ended');
+    if (this.#state === 'closed' || this.#sessions.live.length === 0) return this.#drop('ended');
     if (this.#incoming.receive(base, data, { address, port }, now)) this.#update(now);
     return undefined;
   }
 
   #receivePayload(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
-    if (this.#recentPair !== undefined && this.#isRecent(base, address, port)) return this.#accept(this.#recentPair, data, now);
-    const pair = this.#state === 'closed' ? undefined : this.#findPair(base, address, port);
-    if (pair === undefined || !pair.authenticated) return this.#drop('unvalidated-path');
-    this.#recentBase = base;
-    this.#recentAddress = address;
-    this.#recentPort = port;
-    this.#recentPair = pair;
-    return this.#accept(pair, data, now);
+    const pair = this.#state === 'closed' ? undefined : this.#payloads.accept(base, data, address, port, now);
+    return pair === undefined ? this.#drop('unvalidated-path') : this.#accepted(data, now);
   }
 
-  #isRecent(base: Base, address: string, port: number): boolean {
-    return base === this.#recentBase && port === this.#recentPort && address === this.#recentAddress;
-  }
-
-  #accept(pair: CandidatePair, data: Uint8Array, now: Instant): Uint8Array {
-    pair.packetsReceived += 1;
-    pair.bytesReceived += data.length;
-    pair.lastPacketReceivedAt = now;
-    pair.lastHeardAt = now;
+  #accepted(data: Uint8Array, now: Instant): Uint8Array {
     if (this.#state === 'disconnected') this.#update(now);
     return data;
-  }
-
-  #findPair(base: Base, address: string, port: number): CandidatePair | undefined {
-    const current = this.#session.list.find(base.id, address, port);
-    if (current?.authenticated === true) return current;
-    return this.#previous?.list.find(base.id, address, port) ?? current;
-  }
-
-  #sessions(): IceSession[] {
-    return this.#previous === undefined ? [this.#session] : [this.#session, this.#previous];
-  }
-
-  /** Those that have not ended: the others answer no checks, so that the peer notices. */
-  #liveSessions(): IceSession[] {
-    return this.#sessions().filter(({ outcome }) => outcome === undefined);
   }
 
   #drop(reason: IceDiscard): undefined {
@@ -463,26 +417,11 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   // Sessions -----------------------------------------------------------------------------------------------------------
 
-  #newSession(local: IceParameters): IceSession {
-    return new IceSession(this.#context, local, this.#onDiscard);
-  }
-
-  /** A new session begins; the old one stays as long as it has the path. */
-  #replaceSession(local: IceParameters): void {
-    const old = this.#session;
-    if (this.#path !== undefined && old.list.pairs.includes(this.#path)) {
-      this.#previous = old;
-      this.#previousEndsAt = NEVER;
-      old.retire();
-    }
-    this.#session = this.#newSession(local);
-  }
-
   #changeRole(role: IceRole): void {
     if (role === this.#role) return;
     this.#role = role;
     this.#events.push({ type: 'role', role });
-    for (const session of this.#sessions()) session.roleChanged();
+    this.#sessions.roleChanged();
   }
 
   #belongsToSession({ usernameFragment }: Candidate): boolean {
@@ -493,42 +432,19 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   /** Everything that a change may lead to: checks, nominations, another path, another state. */
   #update(now: Instant): void {
     if (this.#state === 'closed') return;
-    this.#recentPair = undefined;
-    this.#sessionDeadline = this.#session.advance(now);
-    if (this.#previous !== undefined) this.#advancePrevious(this.#previous, now);
+    this.#payloads.forget();
+    this.#sessionDeadline = this.#sessions.advance(now);
     this.#updatePath(now);
     this.#updateState(now);
     this.#stale = true;
   }
 
-  #sessionDeadline: Instant = NEVER;
-
-  #advancePrevious(previous: IceSession, now: Instant): void {
-    const deadline = previous.advance(now);
-    if (this.#session.selected !== undefined && this.#previousEndsAt === NEVER) this.#previousEndsAt = now + RETIREMENT;
-    if (now >= this.#previousEndsAt || previous.path(now) === undefined) this.#previous = undefined;
-    this.#sessionDeadline = Math.min(this.#sessionDeadline, deadline, this.#previousEndsAt);
-  }
-
-  /** RFC 8445 §9: the old pair until the new session has selected one. */
-  #currentPath(now: Instant): CandidatePair | undefined {
-    const path = this.#session.path(now);
-    if (path !== undefined && path === this.#session.selected) return path;
-    return this.#previous?.path(now) ?? path;
-  }
-
   #updatePath(now: Instant): void {
-    const path = this.#currentPath(now);
-    if (path === this.#path) return;
-    this.#path = path;
-    if (path === undefined) return;
-    this.#pathChanges += 1;
-    path.base.relay?.bind(path.remote.candidate.address, path.remote.candidate.port, now);
-    this.#events.push({ type: 'selected-pair', local: path.local, remote: path.remote.candidate });
+    if (this.#path.change(this.#sessions.path(now), now)) this.#events.push({ type: 'selected-pair', ...this.#path.candidates! });
   }
 
   #updateState(now: Instant): void {
-    const { state, until } = transportState(this.#state, this.#session, this.#path, this.#gatherer.state === 'complete', now);
+    const { state, until } = transportState(this.#state, this.#session, this.#path.pair, this.#gatherer.state === 'complete', now);
     this.#sessionDeadline = Math.min(this.#sessionDeadline, until);
     if (state === this.#state) return;
     const { outcome } = this.#session;
@@ -563,7 +479,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   #incomingContext(): IncomingContext {
     return {
-      sessions: () => this.#liveSessions(),
+      sessions: () => this.#sessions.live,
       transmit: (base, address, port, data, now) => this.#transmit(base, address, port, data, now),
       authenticated: (base, source) => this.#streams.authenticate(base, source),
     };
@@ -571,7 +487,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   #gatheringContext(): GatheringContext {
     const fragment = (): string => this.#session.local.usernameFragment;
-    const waits = (): boolean => this.#path === undefined && this.#state !== 'failed' && this.#state !== 'closed';
+    const waits = (): boolean => this.#path.pair === undefined && this.#state !== 'failed' && this.#state !== 'closed';
     return {
       get usernameFragment() {
         return fragment();
@@ -589,8 +505,8 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   #removeBase(base: Base, now: Instant): void {
     this.#streams.closeAll(base);
-    for (const session of this.#sessions()) session.removeBase(base);
-    this.#recentPair = undefined;
+    this.#sessions.removeBase(base);
+    this.#payloads.forget();
     this.#updatePath(now);
   }
 }
