@@ -1,16 +1,21 @@
 // npm run mutation [-- word…]: switches off one security check at a time, in a copy of the sources, and runs the tests that should notice.
-// A check that can be missing without any test failing is not tested. The list is scripts/mutations.mjs; words select entries by name.
-import { spawn } from 'node:child_process';
+// A check that can be missing without any test failing is not tested. The list is scripts/mutations/; words select entries by name or file.
+import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { mutations } from './mutations.mjs';
+import { mutations } from './mutations/index.mjs';
+
+/** Milliseconds. Without its check a loop may have no end: tests that hang have noticed, too. */
+const PATIENCE = 60_000;
+/** Test runs in one process, before what they leave in its memory makes it slow. */
+const RUNS_PER_PROCESS = 100;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const words = process.argv.slice(2);
-const wanted = mutations.filter(({ name }) => words.every((word) => name.includes(word)));
+const wanted = mutations.filter(({ name, file }) => words.every((word) => `${name} ${file}`.includes(word)));
 const copies = join(tmpdir(), `petrel-mutation-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`);
 const before = performance.now();
 const queue = [...wanted];
@@ -27,15 +32,17 @@ if (problems.length > 0) {
 
 async function work(copy) {
   copyRepository(copy);
+  const runner = newTestRunner(copy);
   for (let mutation = queue.shift(); mutation; mutation = queue.shift()) {
-    const problem = await check(copy, mutation);
+    const problem = await check(copy, runner, mutation);
     console.log(`${problem ? 'SURVIVES' : 'noticed '} ${mutation.name}`);
     if (problem) problems.push(`${mutation.name}: ${problem}`);
   }
+  runner.stop();
 }
 
 /** @returns what is wrong, or undefined when a test has failed as it should */
-async function check(copy, { file, find, replace, test, only }) {
+async function check(copy, runner, { file, find, replace, test, only }) {
   const path = join(copy, 'packages', file);
   const original = readFileSync(path, 'utf8');
   if (original.split(find).length !== 2) return `packages/${file} has ${original.split(find).length - 1} times: ${find}`;
@@ -43,16 +50,41 @@ async function check(copy, { file, find, replace, test, only }) {
     path,
     original.replace(find, () => replace),
   );
-  const report = join(copy, 'report.json');
-  rmSync(report, { force: true });
-  const args = [join('packages', test), '--json', `--outputFile=${report}`, '--runInBand', ...(only ? ['-t', only] : [])];
-  const output = await run(copy, [join(root, 'node_modules/jest/bin/jest.js'), ...args]);
+  const { failed, passed, problem } = await runner.run(join('packages', test), only);
   writeFileSync(path, original);
-  if (!existsSync(report)) return `Jest did not run: ${output.slice(-500)}`;
-  const { numFailedTests, numPassedTests, numRuntimeErrorTestSuites } = JSON.parse(readFileSync(report, 'utf8'));
-  if (numRuntimeErrorTestSuites > 0) return `the mutated code does not load: ${output.slice(-500)}`;
-  if (numFailedTests === 0) return numPassedTests === 0 ? 'no test was run' : 'no test fails without it';
+  if (problem !== undefined) return `the mutated code does not load: ${problem}`;
+  if (failed === 0) return passed === 0 ? 'no test was run' : 'no test fails without it';
   return undefined;
+}
+
+/** Test files run one after the other in one process: otherwise most of the time would go into starting Jest. */
+function newTestRunner(copy) {
+  let child;
+  let runs = 0;
+  const stop = () => {
+    child?.kill('SIGKILL');
+    child = undefined;
+  };
+  const run = (test, only) => {
+    if (runs++ % RUNS_PER_PROCESS === 0) stop();
+    child ??= fork(join(root, 'scripts/mutation-worker.mjs'), { cwd: copy, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    return new Promise((resolve) => {
+      const end = (result) => {
+        clearTimeout(timer);
+        child?.removeAllListeners();
+        resolve(result);
+      };
+      const hang = () => {
+        stop();
+        end({ failed: 1, passed: 0 });
+      };
+      const timer = setTimeout(hang, PATIENCE);
+      child.once('message', end);
+      child.once('exit', hang);
+      child.send({ test, only });
+    });
+  };
+  return { run, stop };
 }
 
 /** Sources and tests are copied; packages that are not ours are linked. */
@@ -71,13 +103,4 @@ function copyRepository(copy) {
   }
   for (const entry of readdirSync(join(root, 'packages')))
     symlinkSync(join(copy, 'packages', entry), join(copy, 'node_modules/@petrel', entry));
-}
-
-function run(cwd, args) {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-    child.on('exit', () => resolve(output));
-  });
 }
