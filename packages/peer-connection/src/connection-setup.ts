@@ -1,4 +1,5 @@
 /** The constructor's algorithm and the configuration (W3C WebRTC §4.4.1.1, §4.4.1.6). */
+import { randomText } from '@petrel/sans-io';
 import { checkModification, type Configuration, parseIceServers } from './configuration.ts';
 import { DataChannelRegistry } from './data-channel-registry.ts';
 import { fillPool, refillPool } from './candidate-pool.ts';
@@ -8,7 +9,7 @@ import { iceCredentials } from './jsep/description.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
 import { OperationsChain } from './operations-chain.ts';
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
-import { randomText, randomUuid } from './random-id.ts';
+import { randomUuid } from './random-id.ts';
 import { type AlgorithmIdentifier, generateRTCCertificate, type RTCCertificate } from './rtc-certificate.ts';
 import type { RTCPeerConnection } from './rtc-peer-connection.ts';
 import type { Runtime } from './runtime.ts';

@@ -9,10 +9,3 @@ export function randomUuid(random: Random): string {
   bytes[8] = 0x80 | (bytes[8]! & 0x3f);
   return toHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
-
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** Six bits of randomness per character; all of them are ice-chars (RFC 8839 §5.4). */
-export function randomText(random: Random, length: number): string {
-  return Array.from(random.randomBytes(length), (byte) => ALPHABET[byte & 63]).join('');
-}

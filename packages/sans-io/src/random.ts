@@ -14,3 +14,10 @@ export function randomUint32(random: Random): number {
 export function randomFraction(random: Random): number {
   return randomUint32(random) / 0x1_0000_0000;
 }
+
+const BASE_64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Characters of base 64 (RFC 4648 §4), with six bits of randomness each. */
+export function randomText(random: Random, length: number): string {
+  return Array.from(random.randomBytes(length), (byte) => BASE_64[byte & 63]).join('');
+}

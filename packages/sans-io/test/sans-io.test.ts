@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Backoff, Discards, NEVER, Queue, randomFraction, randomUint32, TimerTable } from '@petrel/sans-io';
+import { Backoff, Discards, NEVER, Queue, randomFraction, randomText, randomUint32, TimerTable } from '@petrel/sans-io';
 
 describe('TimerTable', () => {
   test('knows the earliest deadline and who is running', () => {
@@ -69,4 +69,11 @@ test('random numbers use all their bytes', () => {
   const random = { randomBytes: () => Uint8Array.of(0xff, 0xfe, 0xfd, 0xfc) };
   expect(randomUint32(random)).toBe(0xfffefdfc);
   expect(randomFraction(random)).toBeLessThan(1);
+});
+
+test('RFC 8839 §5.4: random text has ice-chars only, each of six bits of its own', () => {
+  const all = { randomBytes: (length: number) => Uint8Array.from({ length }, (_, index) => index) };
+  const text = randomText(all, 256);
+  expect(text).toMatch(/^[A-Za-z0-9+/]{256}$/);
+  expect([new Set(text).size, text.slice(0, 64) === text.slice(192)]).toEqual([64, true]);
 });
