@@ -35,7 +35,7 @@ const ports = [
     'udp-mux',
     'of one member',
   ),
-  mux('fragments of a member', 'mux/udp-mux', 'const MAX_FRAGMENTS = 4;', 'const MAX_FRAGMENTS = 1e6;', 'udp-mux', 'of one member'),
+  mux('fragments of a member', 'mux/mux-members', 'const MAX_FRAGMENTS = 4;', 'const MAX_FRAGMENTS = 1e6;', 'udp-mux', 'of one member'),
   mux(
     'an answered transaction is over',
     'mux/udp-mux',

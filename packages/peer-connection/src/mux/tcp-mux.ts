@@ -16,6 +16,7 @@ import { Discards } from '@petrel/sans-io';
 import { runtimeOrDefault } from '../default-runtime.ts';
 import type { Runtime, StreamHandler, StreamSocket, TcpListener, TimerHandle } from '../runtime.ts';
 import * as webidl from '../webidl.ts';
+import { MuxMembers } from './mux-members.ts';
 import { announce, bindEverywhere, chosenInterfaces, type MuxOptions, UnknownFragmentHook } from './mux-options.ts';
 import type { MuxSocket } from './udp-mux.ts';
 
@@ -40,7 +41,6 @@ const MAX_PENDING = 128;
 const CHECK_TIMEOUT = 10_000;
 /** A check is not longer than a datagram. */
 const MAX_CHECK = 1500;
-const MAX_FRAGMENTS = 4;
 
 export let joinTcpMux: (mux: TcpMux, member: TcpMuxMember) => TcpMuxMembership;
 
@@ -55,8 +55,7 @@ export class TcpMux {
   readonly #runtime: Runtime;
   readonly #hook: UnknownFragmentHook;
   readonly #sockets: { readonly listener: TcpListener; readonly description: MuxSocket }[] = [];
-  readonly #members = new Set<Member>();
-  readonly #fragments = new Map<string, Member>();
+  readonly #members = new MuxMembers<TcpMuxMember>();
   readonly #pending = new Set<Pending>();
   #closed = false;
 
@@ -98,15 +97,15 @@ export class TcpMux {
 
   /** How many transports are behind it, and how many connections are nobody's yet. */
   get size(): { readonly transports: number; readonly fragments: number; readonly pending: number } {
-    return { transports: this.#members.size, fragments: this.#fragments.size, pending: this.#pending.size };
+    return { transports: this.#members.size, fragments: this.#members.fragments, pending: this.#pending.size };
   }
 
   /** Listens no more. What was accepted stays with its connections. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const member of this.#members) member.owner.onMuxClosed();
-    for (const member of this.#members) this.#forget(member);
+    for (const member of this.#members) member.onMuxClosed();
+    for (const member of this.#members) this.#members.delete(member);
     for (const pending of this.#pending) this.#end(pending);
     for (const { listener } of this.#sockets) listener.close();
   }
@@ -138,16 +137,16 @@ export class TcpMux {
     if (bytes.length < 2 + length) return;
     const fragment = requestedFragment(bytes.subarray(2, 2 + length));
     if (fragment === undefined) return this.#refuse(pending, 'not-a-check');
-    const member = this.#fragments.get(fragment) ?? this.#askFor(fragment, pending.stream);
+    const member = this.#members.ofFragment(fragment) ?? this.#askFor(fragment, pending.stream);
     if (member === undefined) return this.#refuse(pending, 'unknown-fragment');
     this.#forgetPending(pending);
-    pending.handler = member.owner.accept(pending.socket, pending.stream);
+    pending.handler = member.accept(pending.socket, pending.stream);
     pending.handler.onData(bytes);
   }
 
-  #askFor(fragment: string, { remoteAddress, remotePort }: StreamSocket): Member | undefined {
+  #askFor(fragment: string, { remoteAddress, remotePort }: StreamSocket): TcpMuxMember | undefined {
     this.#hook.call(fragment, remoteAddress, remotePort);
-    return this.#fragments.get(fragment);
+    return this.#members.ofFragment(fragment);
   }
 
   #refuse(pending: Pending, reason: TcpMuxDiscard): void {
@@ -167,36 +166,20 @@ export class TcpMux {
 
   // Members ------------------------------------------------------------------------------------------------------------
 
-  #join(owner: TcpMuxMember): TcpMuxMembership {
-    const member: Member = { owner, fragments: [] };
+  #join(member: TcpMuxMember): TcpMuxMembership {
     if (this.#closed) return { sockets: [], addFragment: () => {}, leave: () => {} };
     this.#members.add(member);
     return {
       sockets: this.#sockets.map(({ description }) => description),
-      addFragment: (fragment) => {
-        if (!this.#members.has(member)) return;
-        this.#fragments.set(fragment, member);
-        member.fragments.push(fragment);
-        if (member.fragments.length > MAX_FRAGMENTS) this.#fragments.delete(member.fragments.shift()!);
-      },
-      leave: () => this.#forget(member),
+      addFragment: (fragment) => this.#members.addFragment(member, fragment),
+      leave: () => this.#members.delete(member),
     };
-  }
-
-  #forget(member: Member): void {
-    this.#members.delete(member);
-    for (const fragment of member.fragments) if (this.#fragments.get(fragment) === member) this.#fragments.delete(fragment);
   }
 
   static {
     joinTcpMux = (mux, member) => mux.#join(member);
     webidl.defineInterface({ name: 'TcpMux', prototype: TcpMux.prototype, isInstance: (value) => #members in value });
   }
-}
-
-interface Member {
-  readonly owner: TcpMuxMember;
-  readonly fragments: string[];
 }
 
 /** A connection that has not shown a check yet; it gets its handler when it has. */

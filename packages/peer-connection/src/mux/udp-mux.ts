@@ -8,6 +8,7 @@ import { Discards } from '@petrel/sans-io';
 import { runtimeOrDefault } from '../default-runtime.ts';
 import type { Runtime, UdpSocket } from '../runtime.ts';
 import * as webidl from '../webidl.ts';
+import { keep, MuxMembers } from './mux-members.ts';
 import { announce, bindEverywhere, chosenInterfaces, type MuxOptions, UnknownFragmentHook } from './mux-options.ts';
 
 /** What names a connection and is not known: a username fragment, a STUN transaction, or (for all other packets) the sender's address and port. */
@@ -39,8 +40,6 @@ export interface UdpMuxMembership {
   leave(): void;
 }
 
-/** Of one member: enough for an ICE restart inside an ICE restart. */
-const MAX_FRAGMENTS = 4;
 /** Of one member, the oldest go first. An agent has no more pairs than this in use. */
 const MAX_PATHS = 64;
 /** Requests of one member that wait for a response; the oldest are forgotten first. */
@@ -61,8 +60,7 @@ export class UdpMux {
   readonly discards: Discards<UdpMuxDiscard> = new Discards();
   readonly #hook: UnknownFragmentHook;
   readonly #sockets: { readonly socket: UdpSocket; readonly description: MuxSocket }[] = [];
-  readonly #members = new Set<Member>();
-  readonly #fragments = new Map<string, Member>();
+  readonly #members = new MuxMembers<Member>();
   readonly #transactions = new Map<string, Member>();
   readonly #paths = new Map<string, Member>();
   #closed = false;
@@ -107,7 +105,7 @@ export class UdpMux {
   get size(): { readonly transports: number; readonly fragments: number; readonly paths: number; readonly transactions: number } {
     return {
       transports: this.#members.size,
-      fragments: this.#fragments.size,
+      fragments: this.#members.fragments,
       paths: this.#paths.size,
       transactions: this.#transactions.size,
     };
@@ -139,12 +137,12 @@ export class UdpMux {
 
   #memberOfRequest(data: Uint8Array, address: string, port: number): Member | undefined {
     const fragment = requestedFragment(data);
-    const known = fragment !== undefined && this.#fragments.get(fragment);
-    if (known) return known;
+    const known = fragment === undefined ? undefined : this.#members.ofFragment(fragment);
+    if (known !== undefined) return known;
     this.discards.count('unknown-fragment');
     if (fragment === undefined) return undefined;
     this.#hook.call(fragment, address, port);
-    return this.#fragments.get(fragment);
+    return this.#members.ofFragment(fragment);
   }
 
   #memberOfResponse(data: Uint8Array): Member | undefined {
@@ -164,17 +162,12 @@ export class UdpMux {
   // Members ------------------------------------------------------------------------------------------------------------
 
   #join(owner: UdpMuxMember): UdpMuxMembership {
-    const member: Member = { owner, fragments: new Set(), paths: new Set(), transactions: new Set() };
+    const member: Member = { owner, paths: new Set(), transactions: new Set() };
     if (this.#closed) return { sockets: [], addFragment: () => {}, send: () => {}, leave: () => {} };
     this.#members.add(member);
     return {
       sockets: this.#sockets.map(({ description }) => description),
-      addFragment: (fragment) => {
-        if (!this.#members.has(member)) return;
-        this.#fragments.set(fragment, member);
-        const oldest = keep(member.fragments, fragment, MAX_FRAGMENTS);
-        if (oldest !== undefined) this.#fragments.delete(oldest);
-      },
+      addFragment: (fragment) => this.#members.addFragment(member, fragment),
       send: (socket, data, address, port) => {
         if (classify(data) === 'request' && this.#members.has(member)) this.#noteTransaction(member, transactionKey(data));
         this.#sockets[socket]!.socket.send(data, address, port);
@@ -196,7 +189,6 @@ export class UdpMux {
 
   #forget(member: Member): void {
     this.#members.delete(member);
-    for (const key of member.fragments) if (this.#fragments.get(key) === member) this.#fragments.delete(key);
     for (const key of member.paths) this.#paths.delete(key);
     for (const key of member.transactions) this.#transactions.delete(key);
   }
@@ -209,19 +201,8 @@ export class UdpMux {
 
 interface Member {
   readonly owner: UdpMuxMember;
-  readonly fragments: Set<string>;
   readonly paths: Set<string>;
   readonly transactions: Set<string>;
-}
-
-/** Makes a key the newest of the set. @returns the oldest, when there are more than `limit` */
-function keep(keys: Set<string>, key: string, limit: number): string | undefined {
-  keys.delete(key);
-  keys.add(key);
-  if (keys.size <= limit) return undefined;
-  const [oldest] = keys;
-  keys.delete(oldest!);
-  return oldest;
 }
 
 /** STUN requests say whom they are for, responses whose they are; indications and all that is not STUN say neither (RFC 8489 §5). */
