@@ -1,5 +1,5 @@
 // npm test: installs what is missing, builds the packages (the packed-tarball tests install them), runs Jest, and ends
-// with the list of skipped tests and one line of counts. Arguments go to Jest: `npm test -- packages/sctp`.
+// with the lists of skipped tests and of those that needed a second attempt, and one line of counts. Arguments go to Jest: `npm test -- packages/sctp`.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -24,10 +24,13 @@ function run(script, ...args) {
   return result;
 }
 
-/** Nothing is skipped silently: each skipped test's name says what to install. */
+/** Nothing is skipped silently: each skipped test's name says what to install. Nor is what passed only at the second attempt (interop). */
 function summarize({ testResults, numPassedTests, numFailedTests, numPendingTests, numRuntimeErrorTestSuites }) {
   for (const { assertionResults } of testResults)
-    for (const { status: outcome, fullName } of assertionResults) if (outcome === 'pending') console.log(`skipped: ${fullName}`);
+    for (const { status: outcome, fullName, retryReasons } of assertionResults) {
+      if (outcome === 'pending') console.log(`skipped: ${fullName}`);
+      if (outcome === 'passed' && retryReasons.length > 0) console.log(`second attempt: ${fullName}\n  ${retryReasons[0].split('\n    at ')[0]}`);
+    }
   const failed = numFailedTests + numRuntimeErrorTestSuites;
   console.log(`Tests: ${numPassedTests} passed, ${failed} failed, ${numPendingTests} skipped`);
 }
