@@ -29,7 +29,8 @@ function summarize({ testResults, numPassedTests, numFailedTests, numPendingTest
   for (const { assertionResults } of testResults)
     for (const { status: outcome, fullName, retryReasons } of assertionResults) {
       if (outcome === 'pending') console.log(`skipped: ${fullName}`);
-      if (outcome === 'passed' && retryReasons.length > 0) console.log(`second attempt: ${fullName}\n  ${retryReasons[0].split('\n    at ')[0]}`);
+      if (outcome === 'passed' && retryReasons.length > 0)
+        console.log(`second attempt: ${fullName}\n  ${retryReasons[0].split('\n    at ')[0]}`);
     }
   const failed = numFailedTests + numRuntimeErrorTestSuites;
   console.log(`Tests: ${numPassedTests} passed, ${failed} failed, ${numPendingTests} skipped`);
