@@ -20,6 +20,8 @@ export class CandidatePair {
   local: Candidate;
   priority: bigint;
   state: PairState = 'frozen';
+  /** Frozen because of another checklist, and not just behind a pair of the same one. */
+  held: boolean = false;
   /** The peer has proved to be there with an authenticated request or response: payload from it is accepted. */
   authenticated: boolean = false;
   nominated: boolean = false;

@@ -3,6 +3,7 @@ import { type Instant, NEVER } from '@petrel/sans-io';
 import { addressScope } from '@petrel/stun';
 import { type Base, pathKey } from './base.ts';
 import { CandidatePair } from './candidate-pair.ts';
+import type { CheckListSet } from './check-list-set.ts';
 import type { IceRole } from './ice-types.ts';
 import type { RemoteCandidate } from './remote-candidates.ts';
 
@@ -19,13 +20,16 @@ export class CheckList {
   readonly #byPath = new Map<string, CandidatePair>();
   readonly #triggered: CandidatePair[] = [];
   readonly #maxPairs: number;
+  readonly #set: CheckListSet;
   #sorted = true;
   #ids = 0;
   /** Turns between pairs that were never checked and those that are due again, so that neither has to wait for the other. */
   #repeatTurn = false;
 
-  constructor(maxPairs: number) {
+  /** @param set those that it is one of, or will be */
+  constructor(maxPairs: number, set: CheckListSet) {
     this.#maxPairs = maxPairs;
+    this.#set = set;
   }
 
   /** By priority, the best one first. */
@@ -91,7 +95,7 @@ export class CheckList {
     if (this.#triggered.length > 0) return -NEVER;
     let next = NEVER;
     for (const pair of this.#pairs) {
-      if (pair.state === 'waiting' || pair.state === 'frozen') return -NEVER;
+      if (pair.state === 'waiting' || (pair.state === 'frozen' && !pair.held)) return -NEVER;
       if (pair.nextCheckAt < next) next = pair.nextCheckAt;
     }
     return next;
@@ -122,9 +126,32 @@ export class CheckList {
     for (const pair of this.#pairs) if (pair.state === 'frozen' && pair.foundation === foundation) pair.state = 'waiting';
   }
 
+  /**
+   * RFC 8445 §6.1.4.2, step 2: of a foundation that no other list is checking any more, the first pair waits for its turn.
+   * @returns whether there are pairs that other lists hold up
+   */
+  thaw(now: Instant): boolean {
+    if (!this.#set.hasOthers(this) || !this.#pairs.some(isHeld)) return false;
+    const busy = this.#set.busyElsewhere(this, now);
+    const thawed = new Set<string>();
+    for (const pair of this.pairs) {
+      if (!isHeld(pair) || busy.has(pair.foundation)) continue;
+      pair.held = false;
+      if (!thawed.has(pair.foundation)) pair.state = 'waiting';
+      thawed.add(pair.foundation);
+    }
+    return this.#pairs.some(isHeld);
+  }
+
   /** RFC 8445 §6.1.2.6 and RFC 8838 §12: one pair of each foundation waits, the others are frozen until it has succeeded. */
   #setInitialState(pair: CandidatePair): void {
     const { foundation } = pair;
+    const elsewhere = this.#set.elsewhere(this, foundation);
+    if (elsewhere !== undefined) {
+      pair.state = elsewhere === 'succeeded' ? 'waiting' : 'frozen';
+      pair.held = elsewhere === 'busy';
+      return;
+    }
     let busy = false;
     for (const other of this.#pairs) {
       if (other === pair || other.foundation !== foundation) continue;
@@ -138,7 +165,7 @@ export class CheckList {
   }
 
   #waiting(): CandidatePair | undefined {
-    return this.pairs.find((pair) => pair.state === 'waiting') ?? this.pairs.find((pair) => pair.state === 'frozen');
+    return this.pairs.find((pair) => pair.state === 'waiting') ?? this.pairs.find((pair) => pair.state === 'frozen' && !pair.held);
   }
 
   #due(now: Instant): CandidatePair | undefined {
@@ -154,6 +181,10 @@ export class CheckList {
     this.remove(last);
     return true;
   }
+}
+
+function isHeld({ state, held }: CandidatePair): boolean {
+  return state === 'frozen' && held;
 }
 
 /** RFC 8445 §6.1.2.2, RFC 6544 §6.2. */

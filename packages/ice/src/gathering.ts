@@ -3,6 +3,7 @@ import { type Instant, NEVER } from '@petrel/sans-io';
 import { addressFamily, addressScope, canonicalIpAddress, type TransportAddress } from '@petrel/stun';
 import type { Base } from './base.ts';
 import type { Candidate } from './candidate.ts';
+import type { CheckListSet } from './check-list-set.ts';
 import {
   FIRST_STREAM_ID,
   type IceAgentOptions,
@@ -35,7 +36,7 @@ const DEFAULT_TIMEOUT = 10_000;
 
 export class Gatherer {
   readonly candidates: LocalCandidates;
-  readonly #options: IceAgentOptions;
+  readonly #options: IceAgentOptions & { readonly checkLists: CheckListSet };
   readonly #context: GatheringContext;
   readonly #reflexive: ReflexiveQueries;
   readonly #relays: RelayAllocations;
@@ -52,7 +53,7 @@ export class Gatherer {
   #baseIds = 0;
   #streamIds = FIRST_STREAM_ID;
 
-  constructor(options: IceAgentOptions, context: GatheringContext) {
+  constructor(options: IceAgentOptions & { readonly checkLists: CheckListSet }, context: GatheringContext) {
     const { crypto } = options;
     this.#options = options;
     this.#context = context;

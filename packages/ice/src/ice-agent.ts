@@ -2,11 +2,11 @@
  * An ICE agent for one component (RFC 8445, RFC 8838, RFC 7675) without I/O: the driver owns the sockets. This file is the surface; a session
  * (session.ts) has what happens between two pairs of credentials, the gatherer (gathering.ts) where packets can leave.
  */
-import { toHex } from '@petrel/bytes';
 import { type Core, Discards, type Instant, NEVER, Queue } from '@petrel/sans-io';
 import { canonicalIpAddress, isStunMessage, type StunDiscard } from '@petrel/stun';
 import type { Base } from './base.ts';
 import { type Candidate, isUsableCandidate } from './candidate.ts';
+import { CheckListSet } from './check-list-set.ts';
 import { Gatherer, type GatheringContext } from './gathering.ts';
 import type {
   IceAgentOptions,
@@ -54,13 +54,12 @@ const MIN_PACING = 5;
 export class IceAgent implements Core<IceTransmit, IceEvent> {
   readonly discards: Discards<IceDiscard> = new Discards();
   /** A copy that the parts of the agent share. */
-  readonly #options: IceAgentOptions & { transportPolicy?: 'all' | 'relay' };
+  readonly #options: IceAgentOptions & { readonly checkLists: CheckListSet; transportPolicy?: 'all' | 'relay' };
   readonly #transmits = new Queue<IceTransmit>();
   readonly #events = new Queue<IceEvent>();
   readonly #gatherer: Gatherer;
   readonly #incoming: IncomingStun;
   readonly #streams: TcpStreams;
-  readonly #tieBreaker: bigint;
   #role: IceRole;
   #declaredRole: IceRole;
   #state: IceTransportState = 'new';
@@ -72,9 +71,8 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   #stale = true;
 
   constructor(options: IceAgentOptions) {
-    this.#options = { ...options };
+    this.#options = { ...options, checkLists: options.checkLists ?? new CheckListSet() };
     this.#role = this.#declaredRole = options.role;
-    this.#tieBreaker = BigInt(`0x${toHex(options.crypto.randomBytes(8))}`);
     const context = this.#sessionContext();
     this.#incoming = new IncomingStun(this.#incomingContext(), this.discards as Discards<StunDiscard>);
     const onDiscard = (reason: SessionDiscard): void => this.discards.count(reason);
@@ -457,14 +455,15 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   // Contexts -----------------------------------------------------------------------------------------------------------
 
   #sessionContext(): SessionContext {
-    const { crypto, lite = false, pacing = 50, maxPairs = 100, maxPeerReflexive = 32 } = this.#options;
+    const { crypto, checkLists, lite = false, pacing = 50, maxPairs = 100, maxPeerReflexive = 32 } = this.#options;
     const roleOf = (): IceRole => this.#role;
     return {
       crypto,
       lite,
       maxPairs,
       maxPeerReflexive,
-      tieBreaker: this.#tieBreaker,
+      checkLists,
+      tieBreaker: checkLists.tieBreaker(crypto),
       pacing: Math.max(MIN_PACING, pacing),
       get role() {
         return roleOf();

@@ -2,6 +2,7 @@
 import type { CryptoProvider } from '@petrel/crypto';
 import type { IceServerUrl } from '@petrel/turn';
 import type { Candidate, TransportProtocol } from './candidate.ts';
+import type { CheckListSet } from './check-list-set.ts';
 
 /** The controlling agent nominates (RFC 8445 §6.1.1); conflicts are solved, with an event. */
 export type IceRole = 'controlling' | 'controlled';
@@ -49,6 +50,8 @@ export interface IceAgentOptions {
   readonly concealAddress?: (address: string) => string | undefined;
   /** Milliseconds between two checks: 50 unless given, at least 5 (RFC 8445 §14.2). */
   readonly pacing?: number;
+  /** Given to all agents of one peer connection: what RFC 8445 wants of them together. None unless given. */
+  readonly checkLists?: CheckListSet;
   /** Pairs that are checked, at most. */
   readonly maxPairs?: number;
   /** Remote peer-reflexive candidates, at most. */

@@ -22,6 +22,7 @@ export {
   type TcpCandidateType,
   type TransportProtocol,
 } from './candidate.ts';
+export { CheckListSet } from './check-list-set.ts';
 export { requestedFragment } from './connectivity-checks.ts';
 export { candidatePriority, pairPriority } from './priority.ts';
 export { newIceParameters } from './ice-parameters.ts';

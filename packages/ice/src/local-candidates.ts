@@ -1,6 +1,7 @@
 /** Our candidates: what they look like to the peer, and what they really are (RFC 8445 §5.1.1 to §5.1.3). */
 import { addressFamily, type TransportAddress } from '@petrel/stun';
 import { type Base, peerReflexivePriority } from './base.ts';
+import type { CheckListSet } from './check-list-set.ts';
 import type { Candidate, CandidateType, TcpCandidateType } from './candidate.ts';
 import type { IceAgentOptions, IceServer, LocalSocket } from './ice-types.ts';
 import { candidatePriority, tcpLocalPreference, typePreference } from './priority.ts';
@@ -18,13 +19,12 @@ interface LocalCandidate {
 const MAX_PEER_REFLEXIVE = 32;
 
 export class LocalCandidates {
-  readonly #options: IceAgentOptions;
+  readonly #options: IceAgentOptions & { readonly checkLists: CheckListSet };
   readonly #onCandidate: (candidate: Candidate) => void;
-  readonly #foundations = new Map<string, string>();
   readonly #peerReflexive: LocalCandidate[] = [];
   #shown: LocalCandidate[] = [];
 
-  constructor(options: IceAgentOptions, onCandidate: (candidate: Candidate) => void) {
+  constructor(options: IceAgentOptions & { readonly checkLists: CheckListSet }, onCandidate: (candidate: Candidate) => void) {
     this.#options = options;
     this.#onCandidate = onCandidate;
   }
@@ -157,12 +157,7 @@ export class LocalCandidates {
 
   /** RFC 8445 §5.1.1.3: the same for the same type, base address, protocol and server. */
   #foundation(type: CandidateType, protocol: 'udp' | 'tcp', baseAddress: string, server: string = ''): string {
-    const key = `${type}|${protocol}|${baseAddress}|${server}`;
-    const known = this.#foundations.get(key);
-    if (known !== undefined) return known;
-    const foundation = String(this.#foundations.size + 1);
-    this.#foundations.set(key, foundation);
-    return foundation;
+    return this.#options.checkLists.foundation(`${type}|${protocol}|${baseAddress}|${server}`);
   }
 }
 

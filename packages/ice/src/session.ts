@@ -8,6 +8,7 @@ import type { Base } from './base.ts';
 import type { Candidate } from './candidate.ts';
 import { CONSENT_LIFETIME, type CandidatePair } from './candidate-pair.ts';
 import { CHECK_LIFETIME, CheckList } from './check-list.ts';
+import type { CheckListSet } from './check-list-set.ts';
 import { encodeCheck, encodeError, encodeSuccess, type SentCheck, SentChecks, splitUsername } from './connectivity-checks.ts';
 import { ConsentKeeper } from './consent.ts';
 import type { IceParameters, IceRole } from './ice-types.ts';
@@ -20,6 +21,7 @@ export interface SessionContext {
   readonly crypto: CryptoProvider;
   readonly tieBreaker: bigint;
   readonly lite: boolean;
+  readonly checkLists: CheckListSet;
   /** Ta. */
   readonly pacing: number;
   readonly maxPairs: number;
@@ -36,6 +38,8 @@ export interface SessionContext {
 }
 
 export type SessionDiscard = 'too-many-early-checks' | 'too-many-peer-reflexive' | 'asymmetric-response' | 'no-room-for-pair';
+
+type SessionOutcome = 'consent-expired' | 'consent-revoked' | 'no-pair';
 
 /** Checks that came before the peer's credentials. */
 interface EarlyCheck {
@@ -61,13 +65,14 @@ export class IceSession {
   /** Another session has taken over: checks are answered, consent is kept, nothing new is tried. */
   retired: boolean = false;
   /** How the session ended: consent was lost on the only path, or no pair worked. */
-  outcome: 'consent-expired' | 'consent-revoked' | 'no-pair' | undefined;
+  outcome: SessionOutcome | undefined;
   readonly #context: SessionContext;
   readonly #nominator: Nominator;
   readonly #consent: ConsentKeeper;
   readonly #early: EarlyCheck[] = [];
   readonly #onDiscard: (reason: SessionDiscard) => void;
-  #nextPaceAt: Instant = -NEVER;
+  /** When our turn is, among the agents that share Ta, to send the check that is due. */
+  #slot: Instant | undefined;
   #startedAt: Instant | undefined;
   /** When a path that was lost together with its socket would have lost its consent. */
   #lostPathExpiresAt: Instant | undefined;
@@ -76,7 +81,8 @@ export class IceSession {
     this.#context = context;
     this.local = local;
     this.localKey = shortTermKey(context.crypto, local.password);
-    this.list = new CheckList(context.maxPairs);
+    this.list = new CheckList(context.maxPairs, context.checkLists);
+    if (!context.lite) context.checkLists.add(this.list);
     this.remotes = new RemoteCandidates(MAX_REMOTE_CANDIDATES, context.maxPeerReflexive);
     this.#onDiscard = onDiscard;
     this.#nominator = new Nominator(this.list);
@@ -297,7 +303,7 @@ export class IceSession {
     pair.local = this.#context.localCandidate(pair.base, mapped);
     if (!pair.nominating) pair.nextCheckAt = NEVER;
     this.#lostPathExpiresAt = undefined;
-    this.list.unfreeze(pair.foundation);
+    this.#context.checkLists.unfreeze(pair.foundation);
     if (isNew) this.#consent.schedule(pair, this.path(now), now);
     if (check.nominates && this.#context.role === 'controlling') {
       if (this.#nominator.answered(pair)) this.#select(pair, now);
@@ -380,13 +386,32 @@ export class IceSession {
   /** One check every Ta (RFC 8445 §6.1.4.2). */
   #sendDueChecks(now: Instant): Instant {
     if (this.remote === undefined) return NEVER;
-    while (this.#nextPaceAt <= now && this.list.nextDue() <= now) {
+    const { checkLists, pacing } = this.#context;
+    const isHeldUp = this.list.thaw(now);
+    while (this.list.nextDue() <= now) {
+      this.#slot ??= checkLists.claim(pacing, now);
+      if (this.#slot > now) break;
       const pair = this.list.take(now);
       if (pair === undefined) break;
       if (!this.#sendCheck(pair, now)) continue;
-      this.#nextPaceAt = now + this.#context.pacing;
+      this.#slot = undefined;
+      checkLists.used(pacing, now);
     }
-    return Math.max(this.#nextPaceAt, this.list.nextDue());
+    const due = this.list.nextDue();
+    if (due > now) this.#giveSlotBack();
+    const next = this.#slot ?? Math.max(due, checkLists.nextSlot);
+    return isHeldUp ? Math.min(next, now + pacing) : next;
+  }
+
+  #giveSlotBack(): void {
+    if (this.#slot !== undefined) this.#context.checkLists.giveBack(this.#slot, this.#context.pacing);
+    this.#slot = undefined;
+  }
+
+  /** Nothing new is checked any more: the lists of other agents are not held up by ours. */
+  leave(): void {
+    this.#context.checkLists.delete(this.list);
+    this.#giveSlotBack();
   }
 
   /** @returns false when nothing was sent, so that the slot is free for another one */
@@ -442,7 +467,7 @@ export class IceSession {
     this.sent.forget(pair);
     this.#nominator.abandon(pair);
     if (pair === this.selected) this.selected = undefined;
-    if (wasPath && this.path(now) === undefined) this.outcome = outcome;
+    if (wasPath && this.path(now) === undefined) this.#end(outcome);
   }
 
   /** Gives up pairs, and the session when there is nothing left to hope for (RFC 8863 §4). */
@@ -455,9 +480,14 @@ export class IceSession {
     if (this.path(now) !== undefined || this.#startedAt === undefined) return next;
     const patience = this.#lostPathExpiresAt ?? this.#startedAt + CHECK_LIFETIME;
     if (now < patience) return Math.min(next, patience);
-    if (this.#lostPathExpiresAt !== undefined) this.outcome = 'consent-expired';
-    else if (this.finished) this.outcome = 'no-pair';
+    if (this.#lostPathExpiresAt !== undefined) this.#end('consent-expired');
+    else if (this.finished) this.#end('no-pair');
     return next;
+  }
+
+  #end(outcome: SessionOutcome): void {
+    this.outcome = outcome;
+    this.leave();
   }
 }
 

@@ -40,6 +40,7 @@ export class Sessions {
   /** A new session begins, for new credentials of either side; the old one stays if it has the path. */
   replace(local: IceParameters, path: CandidatePair | undefined): void {
     const old = this.#current;
+    old.leave();
     if (path !== undefined && old.list.pairs.includes(path)) {
       this.#previous = old;
       this.#previousEndsAt = NEVER;
@@ -90,5 +91,6 @@ export class Sessions {
 
   close(): void {
     this.#previous = undefined;
+    this.#current.leave();
   }
 }
