@@ -1,4 +1,5 @@
 /** The constructor's algorithm and the configuration (W3C WebRTC §4.4.1.1, §4.4.1.6). */
+import { CheckListSet } from '@petrel/ice';
 import { randomText } from '@petrel/sans-io';
 import { checkModification, type Configuration, parseIceServers } from './configuration.ts';
 import { DataChannelRegistry } from './data-channel-registry.ts';
@@ -74,6 +75,7 @@ export function createSlots(object: RTCPeerConnection, configuration: Configurat
     cname: randomText(crypto, 16),
     sessionId: randomSessionId(crypto.randomBytes(8)),
     sessionVersion: 1,
+    checkLists: new CheckListSet(),
     transports: new Map(),
     allTransports: new Set(),
     pool: [],

@@ -1,5 +1,5 @@
 /** The internal slots of an RTCPeerConnection (W3C WebRTC §4.4.1.1), named as in the specification, and what the implementation adds. */
-import type { IceServer } from '@petrel/ice';
+import type { CheckListSet, IceServer } from '@petrel/ice';
 import type { Configuration } from './configuration.ts';
 import type { RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionState, RTCSignalingState } from './connection-state.ts';
 import type { DataChannelRegistry } from './data-channel-registry.ts';
@@ -60,6 +60,8 @@ export interface PeerConnectionSlots {
   /** `o=`: 63 bits, and a number that grows (RFC 8829 §5.2.1). */
   readonly sessionId: string;
   sessionVersion: number;
+  /** Of all transports: to the peer they are one ICE agent (RFC 8445 §6.1.2). */
+  readonly checkLists: CheckListSet;
   /** The transport of each media section, by mid. */
   readonly transports: Map<string, PeerTransport>;
   /** Transports that have gathered in advance (`iceCandidatePoolSize`), and are not used yet. */

@@ -49,7 +49,7 @@ export class PeerTransport {
     this.#connection = connection;
     this.id = `T${++connection.transportCount}`;
     this.mid = mid;
-    const { runtime, configuration, iceServers } = connection;
+    const { runtime, configuration, iceServers, checkLists } = connection;
     const concealed = configuration.hideHostAddresses === true ? new ConcealedAddresses(runtime) : undefined;
     this.driver = new ConnectionDriver({
       runtime,
@@ -59,6 +59,7 @@ export class PeerTransport {
         certificate: certificateSlots(connection.certificate!).certificate,
         ice: {
           ...iceOptions(configuration, iceServers, role),
+          checkLists,
           ...(concealed && { concealAddress: (address) => concealed.nameOf(address) }),
         },
       },
