@@ -80,6 +80,7 @@ export {
   type RTCIceTransportState,
 } from './rtc-ice-transport.ts';
 export type {
+  RTCResolutionRestriction,
   RTCRtcpParameters,
   RTCRtpCapabilities,
   RTCRtpCodecParameters,

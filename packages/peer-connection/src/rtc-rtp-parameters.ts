@@ -1,6 +1,6 @@
 /** Dictionaries of RTP parameters (W3C WebRTC §5.2, WebRTC Priority §4.1, SVC §4) and their conversion. */
 import { exception } from './errors.ts';
-import { codecsMatch, type NegotiableCodec, type RTCRtpCodec } from './jsep/codecs.ts';
+import { codecsMatch, encodingName, type NegotiableCodec, type RTCRtpCodec } from './jsep/codecs.ts';
 import type { HeaderExtension } from './jsep/header-extensions.ts';
 import type { MediaKind } from './media-stream-track.ts';
 import type { RTCPriorityType } from './rtc-data-channel.ts';
@@ -60,11 +60,19 @@ export interface RTCRtpEncodingParameters {
   maxBitrate?: number;
   maxFramerate?: number;
   scaleResolutionDownBy?: number;
+  /** WebRTC Extensions: both at least 1, and for all active encodings or none. */
+  scaleResolutionDownTo?: RTCResolutionRestriction;
   priority?: RTCPriorityType;
   networkPriority?: RTCPriorityType;
   scalabilityMode?: string;
   /** WebRTC Extensions, audio: packets of another length in time of need. The application makes the packets, so this is only kept. */
   adaptivePtime?: boolean;
+}
+
+/** WebRTC Extensions: pixels at most, whichever way the picture is turned. */
+export interface RTCResolutionRestriction {
+  maxWidth?: number;
+  maxHeight?: number;
 }
 
 /** What `getCapabilities` says, and `setCodecPreferences` takes codecs from. */
@@ -102,6 +110,11 @@ const toCodecParameters = webidl.dictionary<RTCRtpCodecParameters, RTCRtpCodec>(
   toRTCRtpCodec,
 );
 
+const toResolutionRestriction = webidl.dictionary<RTCResolutionRestriction>('RTCResolutionRestriction', {
+  maxHeight: { convert: webidl.unsignedLong },
+  maxWidth: { convert: webidl.unsignedLong },
+});
+
 export const toEncoding: webidl.Converter<RTCRtpEncodingParameters> = webidl.dictionary<RTCRtpEncodingParameters>(
   'RTCRtpEncodingParameters',
   {
@@ -115,6 +128,7 @@ export const toEncoding: webidl.Converter<RTCRtpEncodingParameters> = webidl.dic
     rid: { convert: webidl.domString },
     scalabilityMode: { convert: webidl.domString },
     scaleResolutionDownBy: { convert: webidl.double },
+    scaleResolutionDownTo: { convert: toResolutionRestriction },
   },
 );
 
@@ -184,7 +198,7 @@ export function validateSendEncodings(
     throw exception('OperationError', 'the codec of an encoding is not supported');
   checkScalability(encodings);
   // 5. - 7. Ranges.
-  checkScaling(kind, encodings, 0);
+  checkScaling(kind, encodings, 'OperationError');
   // 9. 11. What has no scale gets one.
   if (encodings.some(({ scaleResolutionDownBy }) => scaleResolutionDownBy !== undefined))
     for (const encoding of encodings) encoding.scaleResolutionDownBy ??= 1;
@@ -197,27 +211,56 @@ export function validateSendEncodings(
   return kept;
 }
 
-/** WebRTC SVC §6: the modes that exist. Packets are encoded already, so that no codec excludes any. @throws OperationError */
-export function checkScalability(encodings: readonly RTCRtpEncodingParameters[]): void {
-  for (const { scalabilityMode } of encodings)
-    if (scalabilityMode !== undefined && !SCALABILITY_MODE.test(scalabilityMode))
-      throw exception('OperationError', `'${scalabilityMode}' is not a scalability mode`);
+/**
+ * WebRTC SVC §6: the modes that exist, and that the codec can have.
+ * @param negotiated what an encoding that asks for no codec is sent with, when that is known
+ * @throws OperationError
+ */
+export function checkScalability(encodings: readonly RTCRtpEncodingParameters[], negotiated?: RTCRtpCodec): void {
+  for (const { scalabilityMode, codec = negotiated } of encodings) {
+    if (scalabilityMode === undefined) continue;
+    if (!SCALABILITY_MODE.test(scalabilityMode))
+      throw exception(
+        'OperationError',
+        `'${scalabilityMode}' is not a scalability mode: these are L1T1 to L3T3_KEY_SHIFT, and S2T1 to S3T3h`,
+      );
+    if (codec !== undefined && possibleScalability(scalabilityMode, codec) !== scalabilityMode)
+      throw exception('OperationError', `${codec.mimeType} has no spatial layers, as '${scalabilityMode}' wants: use L1T1, L1T2 or L1T3`);
+  }
 }
 
 const SCALABILITY_MODE = /^(?:L1T[123]|L[23]T[123](?:h|_KEY)?|L[23]T[23]_KEY_SHIFT|S[23]T[123]h?)$/;
 
+/** WebRTC SVC §6: only VP9 and AV1 have spatial layers. Of a mode with them others keep the temporal ones. */
+export function possibleScalability(mode: string, codec: RTCRtpCodec): string {
+  const hasSpatialLayers = ['vp9', 'av1'].includes(encodingName(codec));
+  return hasSpatialLayers ? mode : mode.replace(/^[LS][23](T[123]).*$/, 'L1$1');
+}
+
 /** Removes what only the other kind has, and checks the ranges of what video has. */
-export function checkScaling(kind: MediaKind, encodings: readonly RTCRtpEncodingParameters[], minimumFramerate: number): void {
+export function checkScaling(
+  kind: MediaKind,
+  encodings: readonly RTCRtpEncodingParameters[],
+  refusal: 'OperationError' | 'InvalidModificationError',
+): void {
   for (const encoding of encodings) {
     if (kind === 'audio') {
       delete encoding.scaleResolutionDownBy;
+      delete encoding.scaleResolutionDownTo;
       delete encoding.maxFramerate;
       continue;
     }
     delete encoding.adaptivePtime;
-    if (encoding.scaleResolutionDownBy !== undefined && encoding.scaleResolutionDownBy < 1)
-      throw new RangeError('scaleResolutionDownBy is at least 1');
-    if (encoding.maxFramerate !== undefined && encoding.maxFramerate < minimumFramerate)
-      throw new RangeError('maxFramerate is not negative');
+    const { scaleResolutionDownBy = 1, scaleResolutionDownTo, maxFramerate = 0 } = encoding;
+    if (scaleResolutionDownBy < 1) throw new RangeError(`scaleResolutionDownBy is at least 1, not ${scaleResolutionDownBy}`);
+    if (maxFramerate < 0) throw new RangeError(`maxFramerate is not negative: ${maxFramerate}`);
+    const { maxWidth = 0, maxHeight = 0 } = scaleResolutionDownTo ?? {};
+    if (scaleResolutionDownTo !== undefined && (maxWidth === 0 || maxHeight === 0))
+      throw exception(refusal, 'scaleResolutionDownTo needs a maxWidth and a maxHeight of at least 1');
   }
+  const restricted = encodings
+    .filter(({ active }) => active !== false)
+    .map(({ scaleResolutionDownTo }) => scaleResolutionDownTo !== undefined);
+  if (restricted.includes(true) && restricted.includes(false))
+    throw exception(refusal, 'either all active encodings have a scaleResolutionDownTo, or none has');
 }

@@ -186,8 +186,11 @@ async function setParameters(slots: SenderSlots, parameters: RTCRtpSendParameter
   // 6. Validation.
   checkReadOnly(parameters, last, slots);
   checkCodecs(parameters, slots);
-  checkScalability(parameters.encodings);
-  checkScaling(slots.kind, parameters.encodings, 0);
+  checkScalability(
+    parameters.encodings,
+    slots.sendCodecs.find((codec) => !isAuxiliary(codec)),
+  );
+  checkScaling(slots.kind, parameters.encodings, 'InvalidModificationError');
   if (slots.kind === 'video') for (const encoding of parameters.encodings) encoding.scaleResolutionDownBy ??= 1;
   // 8. 9. Nothing has to be configured but the choice of codec and what is active.
   await new Promise<void>((resolve) => slots.connection.runtime.queueTask(resolve));

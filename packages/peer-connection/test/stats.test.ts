@@ -131,7 +131,8 @@ function receiver(packetsReceived: number): ReceiverStatsSource {
     },
   } as InboundRtpCounters;
   const track = new RtpSource('video').track;
-  return { kind: 'video', mid: '0', transportId: 'T0', codecs, track, stream: { stats: [stats] } as unknown as ReceiveStream };
+  const stream = { stats: [stats], options: { rtxPairs: [{ ssrc: 9, rtxSsrc: 10 }] } } as unknown as ReceiveStream;
+  return { kind: 'video', mid: '0', transportId: 'T0', codecs, track, stream };
 }
 
 function source(changes: Partial<ConnectionStatsSource> = {}): ConnectionStatsSource {
@@ -203,6 +204,11 @@ describe('webrtc-stats', () => {
   test('§8.3: inbound-rtp exists from the first packet on', () => {
     const counts = [0, 1].map((packets) => ofType(connectionStats(source({ receivers: [receiver(packets)] })), 'inbound-rtp').length);
     expect(counts).toEqual([0, 1]);
+  });
+
+  test('§8.4: inbound-rtp names the repairing stream as soon as it is announced, and knows that there is no FEC', () => {
+    const [inbound] = ofType(connectionStats(source({ receivers: [receiver(1)] })), 'inbound-rtp');
+    expect(inbound).toMatchObject({ rtxSsrc: 10, framesReceived: 1, fecPacketsReceived: 0, fecPacketsDiscarded: 0 });
   });
 
   test('§8.5, §8.7: remote objects carry the time of the report, and refer to the local ones', () => {

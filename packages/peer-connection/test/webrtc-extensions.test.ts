@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { RTCRtpTransceiver } from '../src/index.ts';
+import { type RTCRtpEncodingParameters, RTCRtpReceiver, type RTCRtpTransceiver } from '../src/index.ts';
 import { PeerPair } from './peer-pair.ts';
 
 const MID = 'urn:ietf:params:rtp-hdrext:sdes:mid';
@@ -99,6 +99,63 @@ describe('WebRTC Extensions: alwaysNegotiateDataChannels', () => {
     const channel = pair.a.createDataChannel('late');
     expect(await pair.until(() => channel.readyState === 'open')).toBe(true);
     expect(pair.events).not.toContain('a negotiationneeded');
+  });
+});
+
+describe('WebRTC Extensions: scaleResolutionDownTo', () => {
+  const sizes = { maxWidth: 320, maxHeight: 180 };
+
+  test('is kept, and can be changed', async () => {
+    const pair = new PeerPair();
+    const { sender } = pair.a.addTransceiver('video', { sendEncodings: [{ scaleResolutionDownTo: sizes }] });
+    const parameters = sender.getParameters();
+    expect(parameters.encodings[0]!.scaleResolutionDownTo).toEqual(sizes);
+    parameters.encodings[0]!.scaleResolutionDownTo = { maxWidth: 160, maxHeight: 90 };
+    await pair.run(sender.setParameters(parameters));
+    expect(sender.getParameters().encodings[0]!.scaleResolutionDownTo).toEqual({ maxWidth: 160, maxHeight: 90 });
+    const audio = pair.a.addTransceiver('audio', { sendEncodings: [{ scaleResolutionDownTo: sizes }] });
+    expect(audio.sender.getParameters().encodings[0]).not.toHaveProperty('scaleResolutionDownTo');
+  });
+
+  test('is refused when it has no pixels, or not all active encodings have it', async () => {
+    const pair = new PeerPair();
+    const add = (...sendEncodings: RTCRtpEncodingParameters[]): RTCRtpTransceiver => pair.a.addTransceiver('video', { sendEncodings });
+    const refused = expect.objectContaining({ name: 'OperationError' });
+    expect(() => add({ scaleResolutionDownTo: { maxWidth: 0, maxHeight: 180 } })).toThrow(refused);
+    expect(() => add({ scaleResolutionDownTo: { maxWidth: 320 } })).toThrow(refused);
+    expect(() => add({ rid: 'a', scaleResolutionDownTo: sizes }, { rid: 'b' })).toThrow(refused);
+    const { sender } = add({ rid: 'a', scaleResolutionDownTo: sizes }, { rid: 'b', active: false });
+    const parameters = sender.getParameters();
+    parameters.encodings[1]!.active = true;
+    await expect(sender.setParameters(parameters)).rejects.toMatchObject({ name: 'InvalidModificationError' });
+  });
+});
+
+describe('WebRTC SVC §6: scalabilityMode', () => {
+  test('a codec without spatial layers keeps the temporal ones of a mode', async () => {
+    const pair = new PeerPair();
+    const vp8 = pair.a.addTransceiver('video', { sendEncodings: [{ scalabilityMode: 'L3T3_KEY' }] });
+    const vp9 = pair.a.addTransceiver('video', { sendEncodings: [{ scalabilityMode: 'L3T3_KEY' }] });
+    vp9.setCodecPreferences(RTCRtpReceiver.getCapabilities('video')!.codecs.filter(({ mimeType }) => mimeType === 'video/VP9'));
+    await pair.negotiate();
+    expect(vp8.sender.getParameters().encodings[0]!.scalabilityMode).toBe('L1T3');
+    const parameters = vp9.sender.getParameters();
+    expect(parameters.encodings[0]!.scalabilityMode).toBe('L3T3_KEY');
+    parameters.encodings[0]!.scalabilityMode = 'S2T1';
+    await pair.run(vp9.sender.setParameters(parameters));
+  });
+
+  test('a mode that does not exist, or that the codec does not have, is an OperationError', async () => {
+    const pair = new PeerPair();
+    const refused = expect.objectContaining({ name: 'OperationError' });
+    const codec = { mimeType: 'video/VP8', clockRate: 90_000 };
+    for (const encoding of [{ scalabilityMode: 'L4T1' }, { scalabilityMode: 'L2T1', codec }])
+      expect(() => pair.a.addTransceiver('video', { sendEncodings: [encoding] })).toThrow(refused);
+    const { sender } = pair.a.addTransceiver('video');
+    await pair.negotiate();
+    const parameters = sender.getParameters();
+    parameters.encodings[0]!.scalabilityMode = 'S2T1';
+    await expect(sender.setParameters(parameters)).rejects.toMatchObject({ name: 'OperationError' });
   });
 });
 

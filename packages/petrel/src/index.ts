@@ -112,6 +112,7 @@ export {
   type RTCPeerConnectionIceEventInit,
   type RTCPeerConnectionState,
   type RTCPriorityType,
+  type RTCResolutionRestriction,
   type RTCRtcpMuxPolicy,
   type RTCRtcpParameters,
   type RTCRtpCapabilities,

@@ -3,6 +3,7 @@ import { RTCTrackEvent } from '../events.ts';
 import { addTrackToStream, removeTrackFromStream } from '../media-stream.ts';
 import { setTrackMuted } from '../media-stream-track.ts';
 import type { PeerConnectionSlots } from '../peer-connection-slots.ts';
+import { possibleScalability } from '../rtc-rtp-parameters.ts';
 import type { TransceiverSlots } from '../rtc-rtp-transceiver.ts';
 import type { RTCSdpType } from '../rtc-session-description.ts';
 import { releaseEarlyCandidates, updateAggregateStates } from '../transport-events.ts';
@@ -10,7 +11,7 @@ import { applyLocalSections } from './apply-local.ts';
 import { applyMedia, prepareForEarlyMedia } from './apply-media.ts';
 import { applyRemoteSections } from './apply-remote.ts';
 import { applyTransports, startGathering, updateSctp } from './apply-transports.ts';
-import { codecsMatch } from './codecs.ts';
+import { codecsMatch, isAuxiliary } from './codecs.ts';
 import { type CreatedDescription, Description, iceCredentials, isRejected } from './description.ts';
 import { updateNegotiationNeeded } from './negotiation-needed.ts';
 import type { TrackChanges } from './remote-tracks.ts';
@@ -111,7 +112,7 @@ function finish(connection: PeerConnectionSlots, description: Description | unde
   }
   // 4.5.12
   if (connection.signalingState === 'stable') {
-    for (const { sender } of connection.transceivers) forgetUnnegotiatedCodecs(sender);
+    for (const { sender } of connection.transceivers) fitEncodings(sender);
     connection.negotiationNeeded = false;
     updateNegotiationNeeded(connection);
   }
@@ -153,11 +154,14 @@ function removeStoppedTransceivers(connection: PeerConnectionSlots): void {
   }
 }
 
-/** An encoding cannot ask for a codec that was not negotiated. */
-function forgetUnnegotiatedCodecs({ sendCodecs, sendEncodings }: PeerConnectionSlots['transceivers'][number]['sender']): void {
-  if (sendCodecs.length === 0) return;
+/** An encoding cannot ask for a codec that was not negotiated, nor for layers that its codec does not have. */
+function fitEncodings({ sendCodecs, sendEncodings }: TransceiverSlots['sender']): void {
+  const preferred = sendCodecs.find((codec) => !isAuxiliary(codec));
+  if (preferred === undefined) return;
   for (const encoding of sendEncodings) {
     const { codec } = encoding;
     if (codec !== undefined && !sendCodecs.some((one) => codecsMatch(one, codec, true))) delete encoding.codec;
+    if (encoding.scalabilityMode !== undefined)
+      encoding.scalabilityMode = possibleScalability(encoding.scalabilityMode, encoding.codec ?? preferred);
   }
 }

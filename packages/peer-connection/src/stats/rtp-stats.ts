@@ -49,7 +49,10 @@ export function senderStats(source: SenderStatsSource, time: StatsTime): RTCStat
 
 export function receiverStats(source: ReceiverStatsSource, time: StatsTime): RTCStats[] {
   const result: RTCStats[] = [];
-  for (const counters of source.stream?.stats ?? []) {
+  for (const received of source.stream?.stats ?? []) {
+    // Which stream repairs it is often announced, before anything has to be repaired (RFC 4588 §8.6).
+    const announced = source.stream?.options.rtxPairs?.find(({ ssrc }) => ssrc === received.ssrc);
+    const counters = { ...received, rtxSsrc: received.rtxSsrc ?? announced?.rtxSsrc };
     // §8.3: the object exists from the first packet on.
     if (counters.packetsReceived === 0) continue;
     const codec = codecEntry(source, counters.payloadType, 'receive', time);
@@ -145,8 +148,14 @@ function inboundEntry(source: ReceiverStatsSource, counters: InboundRtpCounters,
     retransmittedPacketsReceived: counters.retransmittedPacketsReceived,
     retransmittedBytesReceived: counters.retransmittedBytesReceived,
     nackCount: counters.nackCount,
-    ...(kind === 'video' ? { pliCount: counters.pliCount, firCount: counters.firCount, framesReceived: counters.markersReceived } : {}),
+    ...(kind === 'video' ? videoMembers(counters) : {}),
   };
+}
+
+function videoMembers({ pliCount, firCount, markersReceived }: InboundRtpCounters): Record<string, number> {
+  // Formats of FEC are not negotiated, and what was not is dropped.
+  const fec = { fecPacketsReceived: 0, fecBytesReceived: 0, fecPacketsDiscarded: 0 };
+  return { pliCount, firCount, framesReceived: markersReceived, ...fec };
 }
 
 function remoteOutboundEntry(
