@@ -107,6 +107,7 @@ export class Gatherer {
     const address = canonicalIpAddress(socket.address.replace(/%.*$/, ''));
     if (address === undefined) throw new TypeError(`a socket is bound to an IP address, not to ${JSON.stringify(socket.address)}`);
     if (this.#closed || this.#bySocket.has(id)) return;
+    if (id >= FIRST_STREAM_ID) return this.#socketOpened(id, now);
     this.#begin(now);
     const family = addressFamily(address);
     const preference = localPreference(address, family, this.#familyIndex[family]++);
@@ -119,9 +120,17 @@ export class Gatherer {
     for (const server of this.#servers) this.#ask(server, base, now);
   }
 
+  /** One that was asked for, to reach a server from; it makes no candidates of its own. */
+  #socketOpened(id: number, now: Instant): void {
+    if (!this.#relays.socketOpened(id, now)) this.#context.event({ type: 'close-socket', id });
+  }
+
   removeSocket(id: number, now: Instant): void {
     const base = this.#bySocket.get(id);
-    if (base === undefined) return;
+    if (base === undefined) {
+      this.#relays.socketGone(id, now);
+      return this.#settle();
+    }
     this.#bySocket.delete(id);
     this.#reflexive.remove(base);
     this.#relays.remove(base, now);
@@ -189,7 +198,14 @@ export class Gatherer {
   receive(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | 'consumed' | undefined {
     const outcome = this.#reflexive.receive(base, data, address, port, now)
       ? 'consumed'
-      : this.#relays.receive(base, data, address, port, now);
+      : this.#relays.receive(base.socket, data, address, port, now);
+    if (outcome !== undefined) this.#settle();
+    return outcome;
+  }
+
+  /** The same for a socket that is no base. */
+  receiveOverOwnSocket(socket: number, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | 'consumed' | undefined {
+    const outcome = this.#relays.receive(socket, data, address, port, now);
     if (outcome !== undefined) this.#settle();
     return outcome;
   }

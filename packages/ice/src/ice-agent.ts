@@ -193,7 +193,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     this.#update(now);
   }
 
-  /** The interface has gone, or the socket has failed. */
+  /** The interface has gone, or the socket has failed; or one that was asked for could not be opened. */
   removeSocket(id: number, now: Instant): void {
     this.#gatherer.removeSocket(id, now);
     this.#update(now);
@@ -281,7 +281,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
    */
   receive(socket: number, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
     const base = this.#gatherer.ofSocket(socket);
-    if (base === undefined) return this.#drop('unknown-socket');
+    if (base === undefined) return this.#receiveFromServer(socket, data, address, port, now);
     const payload = isPayload(data);
     if (payload && this.#payloads.acceptRecent(base, data, address, port, now) !== undefined) return this.#accepted(data, now);
     const canonical = canonicalIpAddress(stripZone(address));
@@ -366,7 +366,17 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   #receiveControl(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
     const fromServer = this.#gatherer.receive(base, data, address, port, now);
-    if (fromServer === undefined) return this.#receiveFrom(base, data, address, port, now);
+    return fromServer === undefined ? this.#receiveFrom(base, data, address, port, now) : this.#relayed(fromServer, now);
+  }
+
+  /** Over a socket that nothing else than a TURN server is reached from. */
+  #receiveFromServer(socket: number, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
+    const canonical = canonicalIpAddress(stripZone(address)) ?? '';
+    const fromServer = this.#gatherer.receiveOverOwnSocket(socket, data, canonical, port, now);
+    return fromServer === undefined ? this.#drop('unknown-socket') : this.#relayed(fromServer, now);
+  }
+
+  #relayed(fromServer: Uint8Array | 'consumed', now: Instant): Uint8Array | undefined {
     this.#stale = true;
     if (fromServer !== 'consumed') return fromServer;
     this.#update(now);

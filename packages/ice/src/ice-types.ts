@@ -84,7 +84,7 @@ export interface LocalSocket {
   readonly use?: 'direct' | 'relays';
 }
 
-/** The driver's ids of sockets and accepted streams are below this; those of streams that the agent asks for start here. */
+/** The driver's ids of sockets and accepted streams are below this; those of streams and sockets that the agent asks for start here. */
 export const FIRST_STREAM_ID = 0x4000_0000;
 
 /** What {@link IceAgent.pollEvent} gives. */
@@ -119,7 +119,13 @@ export type IceEvent =
       readonly localAddress?: string;
       readonly servername?: string;
     }
-  | { readonly type: 'close-stream'; readonly id: number };
+  | { readonly type: 'close-stream'; readonly id: number }
+  /**
+   * Bind one more UDP socket on this address: a TURN server has something else on the port that it was asked from (RFC 8656 §7.4). Answer with
+   * `addSocket` under this id, or `removeSocket`.
+   */
+  | { readonly type: 'open-socket'; readonly id: number; readonly address: string }
+  | { readonly type: 'close-socket'; readonly id: number };
 
 /** Counters of a pair, as RTCIceCandidatePairStats needs them. Instants are the agent's clock, durations are seconds. */
 export interface CandidatePairStats {

@@ -28,9 +28,14 @@ export interface RelayContext {
 const MAX_RELAYS = 16;
 /** Allocations in a row that a server may forget, until the next ICE restart. */
 const MAX_LOST = 3;
+/** So many ports of ours are tried on a server that has something else on them; then it is left alone for so many milliseconds (RFC 8656 §7.4). */
+const MAX_PORTS = 3;
+const GIVEN_UP_FOR = 120_000;
 
 export class RelayAllocations {
   readonly #context: RelayContext;
+  /** Servers that are left alone: until when. */
+  readonly #givenUp = new Map<string, Instant>();
   #relays: RelayClient[] = [];
   #closed = false;
 
@@ -50,23 +55,41 @@ export class RelayAllocations {
   allocateOverUdp(server: IceServer, base: Base, target: TransportAddress, now: Instant): void {
     const known = this.#relays.find((relay) => isOver(relay, base) && isAt(relay, target.address, target.port));
     // After an ICE restart what it has told is told again.
-    if (known?.mappedAddress !== undefined) this.#context.mapped(base, known.mappedAddress, server);
-    if (known !== undefined) return;
+    if (known?.mappedAddress !== undefined && !known.hasOwnSocket) this.#context.mapped(base, known.mappedAddress, server);
+    if (known !== undefined || this.#isGivenUp(server, target, now)) return;
     this.#start(server, target, { kind: 'udp', id: base.socket, base }, new RedirectHistory(target, now), now);
   }
 
   /** An allocation over a TCP or TLS stream, one for each server. */
   allocateOverStream(server: IceServer, target: TransportAddress, now: Instant): void {
     const known = this.#relays.some((relay) => relay.transport.kind === 'stream' && relay.server.text === server.text);
-    if (!known) this.#openStream(server, target, new RedirectHistory(target, now), now);
+    if (known || this.#isGivenUp(server, target, now)) return;
+    this.#openStream(server, target, new RedirectHistory(target, now), now);
   }
 
   /** @returns undefined when the datagram is from none of our servers, else the payload that was relayed, or `consumed` */
-  receive(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | 'consumed' | undefined {
-    const relay = this.#relays.find((candidate) => isOver(candidate, base) && isAt(candidate, address, port));
+  receive(socket: number, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | 'consumed' | undefined {
+    const relay = this.#relays.find(
+      (candidate) => candidate.transport.kind === 'udp' && candidate.transport.id === socket && isAt(candidate, address, port),
+    );
     if (relay === undefined) return undefined;
     relay.receive(data, now);
     return this.#onEvents(relay, now) ?? 'consumed';
+  }
+
+  /** The socket that an `open-socket` event asked for. @returns false when nobody wants it any more */
+  socketOpened(id: number, now: Instant): boolean {
+    const relay = this.#ofOwnSocket(id);
+    relay?.start(now);
+    return relay !== undefined;
+  }
+
+  /** That socket could not be opened, or has gone. */
+  socketGone(id: number, now: Instant): void {
+    const relay = this.#ofOwnSocket(id);
+    if (relay === undefined) return;
+    if (relay.pending) this.#context.failed(relay.server, relay.address, 701, 'there is no socket to ask the server with');
+    this.#drop(relay, now);
   }
 
   streamOpened(id: number, now: Instant): void {
@@ -133,6 +156,10 @@ export class RelayAllocations {
     return this.#relays.find(({ transport }) => transport.kind === 'stream' && transport.id === id);
   }
 
+  #ofOwnSocket(id: number): RelayClient | undefined {
+    return this.#relays.find((relay) => relay.hasOwnSocket && relay.transport.id === id);
+  }
+
   #openStream(server: IceServer, target: TransportAddress, redirects: RedirectHistory, now: Instant): void {
     const id = this.#context.newStreamId();
     const protocol = server.url.scheme === 'turns' ? 'tls' : 'tcp';
@@ -146,7 +173,7 @@ export class RelayAllocations {
     const { crypto } = this.#context;
     const relay = new RelayClient(crypto, server, target, transport, redirects, (transmit) => this.#context.transmit(transmit));
     this.#relays.push(relay);
-    if (transport.kind === 'udp') relay.start(now);
+    if (transport.kind === 'udp' && !relay.hasOwnSocket) relay.start(now);
     return true;
   }
 
@@ -179,6 +206,7 @@ export class RelayAllocations {
       case 'failed':
         if (relay.pending && !this.#closed && event.alternateServer !== undefined && this.#follow(relay, event.alternateServer, now))
           return;
+        if (relay.pending && !this.#closed && event.code === 437 && this.#tryAnotherPort(relay, now)) return;
         if (relay.pending) this.#context.failed(relay.server, relay.address, event.code ?? 701, event.phrase ?? event.reason);
         this.#drop(relay, now);
         if (event.reason === 'allocation-lost' && !this.#closed) this.#replace(relay, now);
@@ -195,7 +223,8 @@ export class RelayAllocations {
     relay.pending = false;
     relay.mappedAddress = mappedAddress;
     for (const address of relayedAddresses) relay.bases.push(this.#context.addBase(relay, address, now));
-    if (mappedAddress !== undefined && transport.kind === 'udp') this.#context.mapped(transport.base, mappedAddress, server);
+    if (mappedAddress !== undefined && transport.kind === 'udp' && !relay.hasOwnSocket)
+      this.#context.mapped(transport.base, mappedAddress, server);
   }
 
   /** Another allocation in place of one that the server has forgotten. */
@@ -204,8 +233,37 @@ export class RelayAllocations {
     this.#context.resume(now);
     const redirects = new RedirectHistory(address, now);
     if (transport.kind === 'stream') this.#openStream(server, address, redirects, now);
-    else this.#start(server, address, transport, redirects, now);
+    else this.#start(server, address, { ...transport, id: transport.base.socket }, redirects, now);
     this.#relays.at(-1)!.lost = lost + 1;
+  }
+
+  /**
+   * RFC 8656 §7.4: the server has something else on our 5-tuple, such as what another client behind our NAT has left there. Three different ports are
+   * tried, then it gets no more requests for two minutes.
+   */
+  #tryAnotherPort(relay: RelayClient, now: Instant): boolean {
+    const { server, address, transport, redirects, mismatches } = relay;
+    if (mismatches + 1 >= MAX_PORTS) {
+      this.#givenUp.set(givenUpKey(server, address), now + GIVEN_UP_FOR);
+      return false;
+    }
+    this.#drop(relay, now);
+    if (transport.kind === 'stream') this.#openStream(server, address, redirects, now);
+    else this.#openSocket(server, address, transport.base, redirects, now);
+    this.#relays.at(-1)!.mismatches = mismatches + 1;
+    return true;
+  }
+
+  #openSocket(server: IceServer, target: TransportAddress, base: Base, redirects: RedirectHistory, now: Instant): void {
+    const id = this.#context.newStreamId();
+    if (!this.#start(server, target, { kind: 'udp', id, base }, redirects, now)) return;
+    this.#context.event({ type: 'open-socket', id, address: base.address });
+  }
+
+  #isGivenUp(server: IceServer, target: TransportAddress, now: Instant): boolean {
+    if (now >= (this.#givenUp.get(givenUpKey(server, target)) ?? -NEVER)) return false;
+    this.#context.failed(server, target, 437, 'the server refused three ports in a row, less than two minutes ago');
+    return true;
   }
 
   /** RFC 8489 §10. */
@@ -213,7 +271,7 @@ export class RelayAllocations {
     if (!relay.redirects.follow(alternate, now)) return false;
     this.#drop(relay, now);
     if (relay.transport.kind === 'stream') this.#openStream(relay.server, alternate, relay.redirects, now);
-    else this.#start(relay.server, alternate, relay.transport, relay.redirects, now);
+    else this.#start(relay.server, alternate, { ...relay.transport, id: relay.transport.base.socket }, relay.redirects, now);
     return true;
   }
 
@@ -223,11 +281,16 @@ export class RelayAllocations {
     relay.pending = false;
     for (const base of relay.bases) this.#context.removeBase(base, now);
     if (relay.transport.kind === 'stream') this.#context.event({ type: 'close-stream', id: relay.transport.id });
+    else if (relay.hasOwnSocket) this.#context.event({ type: 'close-socket', id: relay.transport.id });
   }
 }
 
 function isOver({ transport }: RelayClient, base: Base): boolean {
   return transport.kind === 'udp' && transport.base === base;
+}
+
+function givenUpKey({ url }: IceServer, { address, port }: TransportAddress): string {
+  return `${url.scheme} ${url.transport} ${address} ${port}`;
 }
 
 function isAt({ address }: RelayClient, host: string, port: number): boolean {

@@ -6,7 +6,7 @@ import { TurnClient, type TurnEvent } from '@petrel/turn';
 import type { Base } from './base.ts';
 import type { IceServer, IceTransmit } from './ice-types.ts';
 
-/** How the server is reached. `id` is the driver's socket, or the stream. */
+/** How the server is reached. `id` is the driver's socket (the base's own, or another one on its address), or the stream. */
 export type RelayTransport =
   | { readonly kind: 'udp'; readonly id: number; readonly base: Base }
   | { readonly kind: 'stream'; readonly id: number; readonly protocol: 'tcp' | 'tls' };
@@ -23,6 +23,8 @@ export class RelayClient {
   mappedAddress: TransportAddress | undefined;
   /** How many allocations before this one the server has forgotten, since the last ICE restart. */
   lost = 0;
+  /** How many of our ports the server has refused before, because something else has them there. */
+  mismatches = 0;
   readonly #turn: TurnClient;
   readonly #transmit: (transmit: IceTransmit) => void;
 
@@ -47,6 +49,11 @@ export class RelayClient {
       serverAddress: address.address,
       addressFamilies: [4, 6],
     });
+  }
+
+  /** Whether it has a socket for itself, besides the base's. */
+  get hasOwnSocket(): boolean {
+    return this.transport.kind === 'udp' && this.transport.id !== this.transport.base.socket;
   }
 
   get relayProtocol(): 'udp' | 'tcp' | 'tls' {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { generateCertificate } from '@petrel/crypto';
 import { NodeRuntime } from '@petrel/node-runtime';
-import { RTCPeerConnection, type TimerHandle, type UdpSocket } from '@petrel/peer-connection';
+import { RTCPeerConnection, type RTCPeerConnectionIceErrorEvent, type TimerHandle, type UdpSocket } from '@petrel/peer-connection';
 import { TurnClient, type TurnClientOptions, type TurnEvent } from '@petrel/turn';
 import { Coturn, COTURN_CREDENTIALS } from '../src/coturn.ts';
 import { describeWith } from './describe-with.ts';
@@ -15,6 +15,8 @@ class Relay {
   readonly runtime: NodeRuntime = new NodeRuntime();
   readonly turn: TurnClient;
   readonly events: TurnEvent[] = [];
+  /** Of its UDP socket. */
+  localPort = 0;
   readonly #waiting: { type: TurnEvent['type']; count: number; resolve: () => void }[] = [];
   #send: (message: Uint8Array) => void = () => {};
   #closeSocket: () => void = () => {};
@@ -39,6 +41,7 @@ class Relay {
       const socket = await relay.runtime.bindUdp({ address: LOOPBACK }, receive);
       relay.#send = (message) => socket.send(message, LOOPBACK, coturn.port);
       relay.#closeSocket = () => socket.close();
+      relay.localPort = socket.port;
     } else {
       const port = transport === 'tls' ? coturn.tlsPort : coturn.port;
       const tls = { servername: 'turn.example', certificateAuthorities: [coturn.certificate] };
@@ -213,6 +216,33 @@ describeWith('coturn', 'coturn', (turnserver) => {
     await next.stop();
     expect(await lost.until('failed')).toMatchObject({ reason: 'broken-stream' });
   }, 30_000);
+
+  test('T05, RFC 8656 §7.4: 437 for the port of a client that has crashed: the allocation is made from another one', async () => {
+    const crashed = await open(coturn, 'udp');
+    await crashed.until('allocated');
+    const { localPort } = crashed;
+    relays.pop()!.release(); // its socket, but not its allocation
+    const runtime = new NodeRuntime();
+    const pc = new RTCPeerConnection(
+      {
+        iceServers: [{ urls: `turn:${LOOPBACK}:${coturn.port}`, ...COTURN_CREDENTIALS }],
+        interfaceFilter: ({ address }) => address === LOOPBACK,
+        portRange: { min: localPort, max: Math.min(localPort + 20, 65_535) },
+      },
+      runtime,
+    );
+    const errors: string[] = [];
+    pc.onicecandidateerror = ({ errorCode, errorText }: RTCPeerConnectionIceErrorEvent) => errors.push(`${errorCode} ${errorText}`);
+    pc.createDataChannel('x');
+    await pc.setLocalDescription();
+    await pc.iceGatheringComplete;
+    expect(pc.localDescription!.sdp).toMatch(new RegExp(`^a=candidate:.* ${LOOPBACK} ${localPort} typ host`, 'm'));
+    expect([errors, pc.localDescription!.sdp.match(/typ relay/g)?.length]).toEqual([[], 1]);
+    await coturn.logged(/437|Allocation Mismatch/i);
+    pc.close();
+    await pc.closed;
+    while (runtime.openHandles().length > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  }, 20_000);
 
   test('T06: a certificate for another name, an untrusted one and an expired one are refused', async () => {
     const runtime = new NodeRuntime();

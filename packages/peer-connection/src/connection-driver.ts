@@ -244,6 +244,8 @@ export class ConnectionDriver {
     if (event.layer !== 'ice') return this.#onEvent(event);
     if (event.event.type === 'open-stream') void this.#sockets.connect(event.event);
     else if (event.event.type === 'close-stream') this.#sockets.closeStream(event.event.id);
+    else if (event.event.type === 'open-socket') void this.#sockets.openSocket(event.event);
+    else if (event.event.type === 'close-socket') this.#sockets.closeSocket(event.event.id);
     else this.#onEvent(event);
   }
 

@@ -42,7 +42,8 @@ export interface SocketsContext {
 }
 
 type OpenStreamEvent = Extract<IceEvent, { type: 'open-stream' }>;
-type Purpose = 'udp' | 'tcp' | 'relays';
+/** `server`: asked for by the agent, to reach a TURN server from. */
+type Purpose = 'udp' | 'tcp' | 'relays' | 'server';
 
 interface OwnSocket {
   readonly purpose: Purpose;
@@ -153,7 +154,26 @@ export class TransportSockets {
     }
   }
 
-  async #bindUdp(id: number, purpose: Purpose, address: string): Promise<OwnSocket> {
+  /** One more port on an address. */
+  async openSocket({ id, address }: { readonly id: number; readonly address: string }): Promise<void> {
+    const { ice } = this.#context;
+    try {
+      const own = await this.#bindUdp(id, 'server', address);
+      if (this.#context.isClosing) return own.socket.close();
+      this.#own.set(id, own);
+      own.socket.setReferenced(this.#isReferenced);
+      this.#tellAgent(id, { protocol: 'udp', address, port: own.socket.port });
+    } catch {
+      if (!this.#context.isClosing) this.#context.change((now) => ice.removeSocket(id, now));
+    }
+  }
+
+  closeSocket(id: number): void {
+    this.#own.get(id)?.socket.close();
+    this.#own.delete(id);
+  }
+
+  async #bindUdp(id: number, purpose: Purpose, address: string): Promise<OwnSocket & { readonly socket: UdpSocket }> {
     const { runtime } = this.#context;
     const portRange = this.#options.portRange && { portRange: this.#options.portRange };
     const socket = await runtime.bindUdp({ address, ...portRange }, (data, remoteAddress, remotePort) =>

@@ -78,6 +78,27 @@ describe('which sockets', () => {
     expect(errors.toSorted()).toEqual(['turn:203.0.113.10 701', 'turn:203.0.113.9 401', 'turn:nobody.example 701']);
   });
 
+  test('RFC 8656 §7.4: a TURN server that has something else on our port (437) is asked from another one; closing closes both', async () => {
+    const network = new SimulatedNetwork();
+    const serverHost = network.addHost('turn', { interfaces: [{ addresses: ['203.0.113.9'] }] });
+    const server = await SimulatedTurnServer.start(serverHost, { users: { alice: 'secret' } });
+    let mismatches = 1;
+    server.onResponse = (response, { method, attributes: { nonce } }) => {
+      if (method !== 'allocate' || nonce === undefined || mismatches-- <= 0) return response;
+      return { ...response, class: 'error', attributes: { errorCode: { code: 437, reason: 'Mismatch' } } };
+    };
+    const host = network.addHost('a', { interfaces: [{ addresses: ['192.0.2.1'] }] });
+    const pc = connection(host, { iceServers: [{ urls: 'turn:203.0.113.9', username: 'alice', credential: 'secret' }] });
+    expect((await gathered(network, pc)).map((line) => line.split(' ')[0])).toEqual(['host', 'relay']);
+    expect(pc.openHandles().filter((name) => name.startsWith('udp'))).toHaveLength(2);
+    pc.close();
+    let isClosed = false;
+    void pc.closed.then(() => (isClosed = true));
+    await network.runUntil(() => isClosed, 10_000);
+    await network.run(10_000);
+    expect(host.runtime.openHandles()).toEqual([]);
+  });
+
   test('X08, L10: an interface that has gone, a new one: the restart gathers from what there is', async () => {
     const pair = new PeerPair();
     pair.a.createDataChannel('x');

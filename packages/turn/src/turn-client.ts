@@ -73,7 +73,10 @@ export type TurnEvent =
   | { readonly type: 'data'; readonly peerAddress: string; readonly peerPort: number; readonly data: Uint8Array }
   /** The server refuses to relay to an address (403), or does not answer. Nothing is sent to it any more. */
   | { readonly type: 'permission-refused'; readonly address: string; readonly code: number | undefined }
-  /** Fatal. `code` and `phrase` are those of the error response, `alternateServer` comes with `try-alternate`. */
+  /**
+   * Fatal. `code` and `phrase` are those of the error response, `alternateServer` comes with `try-alternate`. 437 before there was an allocation: the
+   * server has something else on our port; ask with another client from another one, three at most (RFC 8656 §7.4).
+   */
   | {
       readonly type: 'failed';
       readonly reason: TurnFailureReason;

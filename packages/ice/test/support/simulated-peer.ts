@@ -1,4 +1,4 @@
-import { FIRST_STREAM_ID, IceAgent, type IceAgentOptions, type IceEvent, type IceServer } from '@petrel/ice';
+import { IceAgent, type IceAgentOptions, type IceEvent, type IceServer } from '@petrel/ice';
 import type { SimulatedHost } from '@petrel/testing';
 import { parseIceServerUrl } from '@petrel/turn';
 
@@ -19,6 +19,8 @@ export class SimulatedPeer {
   readonly payloads: Uint8Array[] = [];
   readonly streams: Map<number, Stream> = new Map();
   readonly sockets: Map<number, Socket> = new Map();
+  /** Of its UDP sockets. */
+  portRange: { min: number; max: number } | undefined;
   #timer: { cancel(): void } | undefined;
   #accepted = 1000;
 
@@ -60,16 +62,24 @@ export class SimulatedPeer {
   /** Binds a socket to every address, and ends the gathering of sockets. */
   async gather(addresses: readonly string[], tcpPort?: number): Promise<void> {
     for (const [index, address] of addresses.entries()) {
-      const id = index + 1;
-      const socket = await this.runtime.bindUdp({ address }, (data, remoteAddress, remotePort) => {
+      await this.#bind(index + 1, address);
+      if (tcpPort !== undefined) await this.#listen(100 + index, address, tcpPort);
+    }
+    this.input((agent, now) => agent.endOfSockets(now));
+  }
+
+  async #bind(id: number, address: string): Promise<void> {
+    try {
+      const portRange = this.portRange === undefined ? {} : { portRange: this.portRange };
+      const socket = await this.runtime.bindUdp({ address, ...portRange }, (data, remoteAddress, remotePort) => {
         const payload = this.input((agent, now) => agent.receive(id, data, remoteAddress, remotePort, now));
         if (payload !== undefined) this.payloads.push(payload);
       });
       this.sockets.set(id, socket);
       this.input((agent, now) => agent.addSocket(id, { protocol: 'udp', address, port: socket.port }, now));
-      if (tcpPort !== undefined) await this.#listen(100 + index, address, tcpPort);
+    } catch {
+      this.input((agent, now) => agent.removeSocket(id, now));
     }
-    this.input((agent, now) => agent.endOfSockets(now));
   }
 
   async #listen(id: number, address: string, port: number): Promise<void> {
@@ -94,13 +104,16 @@ export class SimulatedPeer {
     const { agent, runtime } = this;
     for (let transmit = agent.pollTransmit(runtime.now()); transmit; transmit = agent.pollTransmit(runtime.now())) {
       const { socket, data, address, port } = transmit;
-      if (socket >= FIRST_STREAM_ID || this.streams.has(socket)) this.streams.get(socket)?.write(data);
+      if (this.streams.has(socket)) this.streams.get(socket)!.write(data);
       else this.sockets.get(socket)?.send(data, address, port);
     }
     for (let event = agent.pollEvent(); event; event = agent.pollEvent()) {
       this.events.push(event);
       if (event.type === 'open-stream') void this.#open(event);
       if (event.type === 'close-stream') this.#close(event.id);
+      if (event.type === 'open-socket') void this.#bind(event.id, event.address);
+      if (event.type === 'close-socket') this.sockets.get(event.id)?.close();
+      if (event.type === 'close-socket') this.sockets.delete(event.id);
     }
     this.#timer?.cancel();
     this.#timer = this.runtime.setTimer(agent.nextTimeout(), () => this.input((inner, now) => inner.handleTimeout(now)));
