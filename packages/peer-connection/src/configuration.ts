@@ -2,7 +2,7 @@
 import type { IceServer } from '@petrel/ice';
 import { type IceServerUrl, parseIceServerUrl } from '@petrel/turn';
 import { exception } from './errors.ts';
-import { type AnnouncedAddress, requireLiteral } from './mux/mux-options.ts';
+import { type AnnouncedAddress, toAnnouncedAddress } from './mux/mux-options.ts';
 import type { TcpMux } from './mux/tcp-mux.ts';
 import type { UdpMux } from './mux/udp-mux.ts';
 import type { RTCCertificate } from './rtc-certificate.ts';
@@ -95,16 +95,15 @@ const toIceServer = webidl.dictionary<RTCIceServer>('RTCIceServer', {
   username: { convert: webidl.domString },
 });
 
-const toPortRange = webidl.dictionary<{ min: number; max: number }>('portRange', {
+const toPorts = webidl.dictionary<{ min: number; max: number }>('portRange', {
   max: { convert: webidl.unsignedShortInRange, required: true },
   min: { convert: webidl.unsignedShortInRange, required: true },
 });
 
-function toAnnouncedAddress(value: unknown, context: string): AnnouncedAddress {
-  if (typeof value === 'function') return value as AnnouncedAddress;
-  const address = webidl.domString(value, context);
-  requireLiteral(address);
-  return address;
+function toPortRange(value: unknown, context: string): { min: number; max: number } {
+  const range = toPorts(value, context);
+  if (range.min > range.max) throw new TypeError(`${context}: there is no port from ${range.min} to ${range.max}`);
+  return range;
 }
 
 export const toRTCConfiguration: webidl.Converter<Configuration> = webidl.dictionary<RTCConfiguration>('RTCConfiguration', {
@@ -150,7 +149,7 @@ export function checkModification(next: Configuration, current: Configuration, h
 }
 
 function refuse(what: string): never {
-  throw exception('InvalidModificationError', `${what} cannot be changed`);
+  throw exception('InvalidModificationError', `setConfiguration cannot change ${what}: begin with what getConfiguration() returns`);
 }
 
 /**
@@ -161,7 +160,7 @@ export function parseIceServers(servers: readonly RTCIceServer[]): IceServer[] {
   return servers.slice(0, MAX_ICE_SERVERS).flatMap((server) => {
     const { urls, username, credential } = server;
     const list = typeof urls === 'string' ? [urls] : urls;
-    if (list.length === 0) throw exception('SyntaxError', 'an ICE server needs a URL');
+    if (list.length === 0) throw exception('SyntaxError', 'an ICE server needs a URL: urls is empty');
     const credentials = { ...(username === undefined ? {} : { username }), ...(credential === undefined ? {} : { credential }) };
     return list.map((text) => {
       const url = parseUrl(text, server);
@@ -179,7 +178,8 @@ function parseUrl(text: string, server: RTCIceServer): IceServerUrl {
   const url = tryParse(text);
   const host = url?.host.includes(':') ? `[${url.host}]` : url?.host;
   // The URL parser knows what a host is.
-  if (url === undefined || !URL.canParse(`https://${host}`)) throw exception('SyntaxError', `'${text}' is not a valid ICE server URL`);
+  if (url === undefined || !URL.canParse(`https://${host}`))
+    throw exception('SyntaxError', `'${text}' is not a valid ICE server URL, as stun:host:3478 or turn:host?transport=tcp`);
   if (url.scheme.startsWith('turn')) requireCredentials(text, server);
   return url;
 }

@@ -34,7 +34,7 @@ export const toShutdownOptions: webidl.Converter<ShutdownOptions> = webidl.dicti
 
 function milliseconds(value: unknown, context: string): number {
   const number = webidl.double(value, context);
-  if (number < 0) throw new TypeError(`${context}: the value is negative`);
+  if (number < 0) throw new TypeError(`${context}: ${number} milliseconds are negative`);
   return number;
 }
 

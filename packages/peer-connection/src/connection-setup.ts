@@ -32,8 +32,10 @@ export function createSlots(object: RTCPeerConnection, configuration: Configurat
   const runtime = runtimeOrDefault(given);
   // 5. Certificates that have not expired.
   const today = runtime.timeOrigin + runtime.now();
-  if (configuration.certificates.some(({ expires }) => expires < today)) throw exception('InvalidAccessError', 'a certificate has expired');
-  if (configuration.rtcpMuxPolicy !== 'require') throw exception('NotSupportedError', 'RTCP is always multiplexed');
+  if (configuration.certificates.some(({ expires }) => expires < today))
+    throw exception('InvalidAccessError', 'a certificate has expired: generate or import another one');
+  if (configuration.rtcpMuxPolicy !== 'require')
+    throw exception('NotSupportedError', "RTCP is always multiplexed: rtcpMuxPolicy is 'require'");
   const iceServers = parseIceServers(configuration.iceServers);
   let resolveClosed!: (report: CloseReport) => void;
   let resolveGatheringComplete!: () => void;

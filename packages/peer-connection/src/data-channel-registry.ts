@@ -25,7 +25,7 @@ export function checkChannelInit(label: string, init: RTCDataChannelInit): Chann
   const { protocol = '', ordered = true, negotiated = false, id, maxPacketLifeTime, maxRetransmits } = init;
   if (utf8Length(label) > 65_535) throw new TypeError('createDataChannel: the label is longer than 65535 bytes');
   if (utf8Length(protocol) > 65_535) throw new TypeError('createDataChannel: the protocol is longer than 65535 bytes');
-  if (negotiated && id === undefined) throw new TypeError('createDataChannel: a negotiated channel needs an id');
+  if (negotiated && id === undefined) throw new TypeError('createDataChannel: a negotiated channel needs an id, the same on both sides');
   if (maxPacketLifeTime !== undefined && maxRetransmits !== undefined)
     throw new TypeError('createDataChannel: there can be only one of maxPacketLifeTime and maxRetransmits');
   if (negotiated && id === 65_535) throw new TypeError('createDataChannel: 65534 is the largest id');
@@ -64,10 +64,11 @@ export class DataChannelRegistry {
   ): RTCDataChannel {
     const id = init.negotiated ? init.id : undefined;
     // 19. The id is nobody else's. 20. It is one that the association has.
-    if (id !== undefined && this.all.some((channel) => channel.id === id)) throw exception('OperationError', `the id ${id} is in use`);
+    if (id !== undefined && this.all.some((channel) => channel.id === id))
+      throw exception('OperationError', `createDataChannel: the id ${id} is in use`);
     const maxChannels = this.#connection.sctp === null ? null : sctpTransportSlots(this.#connection.sctp.object).maxChannels;
     if (id !== undefined && maxChannels !== null && id >= maxChannels)
-      throw exception('OperationError', `the association has ${maxChannels} streams`);
+      throw exception('OperationError', `createDataChannel: the association has ${maxChannels} streams, so ids are below that`);
     const { id: _ignored, ...rest } = init;
     const channel = this.#add(label, id === undefined ? rest : { ...rest, id });
     try {

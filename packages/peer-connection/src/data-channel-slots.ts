@@ -123,12 +123,20 @@ export class DataChannelSlots {
   // The algorithm of send() ------------------------------------------------------------------------------------------
 
   send(payload: Payload): void {
-    if (this.readyState !== 'open') throw exception('InvalidStateError', `the channel is ${this.readyState}`);
+    if (this.readyState !== 'open')
+      throw exception(
+        'InvalidStateError',
+        `the channel is ${this.readyState}${this.readyState === 'connecting' ? ': wait for its open event' : ''}`,
+      );
     const size = sizeOf(payload);
     const { maxMessageSize, maxBufferSize } = this.#options.limits();
-    if (size > maxMessageSize) throw new TypeError(`a message of ${size} bytes is larger than the peer accepts (${maxMessageSize})`);
+    if (size > maxMessageSize)
+      throw new TypeError(`a message of ${size} bytes is larger than the peer accepts: send at most ${maxMessageSize} at a time`);
     if (this.bufferedAmount + size > maxBufferSize)
-      throw exception('OperationError', `the buffer is full (${this.bufferedAmount} of ${maxBufferSize} bytes)`);
+      throw exception(
+        'OperationError',
+        `the buffer is full (${this.bufferedAmount} of ${maxBufferSize} bytes): wait for bufferedamountlow, or await drained()`,
+      );
     this.bufferedAmount += size;
     this.counters.messagesSent++;
     this.counters.bytesSent += size;

@@ -106,16 +106,16 @@ function normalizeAlgorithm(value: unknown): 'ecdsa-p256' | 'rsa-2048' {
   const algorithm = toAlgorithm(value, 'generateCertificate');
   const { name, namedCurve, modulusLength, publicExponent } = algorithm;
   if (name.toUpperCase() === 'ECDSA') {
-    if (namedCurve === undefined) throw new TypeError('generateCertificate: ECDSA needs a namedCurve');
+    if (namedCurve === undefined) throw new TypeError("generateCertificate: ECDSA needs a namedCurve: 'P-256'");
     if (namedCurve === 'P-256') return 'ecdsa-p256';
   } else if (name.toUpperCase() === 'RSASSA-PKCS1-V1_5') {
     if (modulusLength === undefined || publicExponent === undefined)
-      throw new TypeError('generateCertificate: RSA needs modulusLength and publicExponent');
+      throw new TypeError('generateCertificate: RSA needs a modulusLength (2048), a publicExponent (1, 0, 1) and a hash (SHA-256)');
     if (modulusLength === 2048 && isSha256(algorithm.hash) && String(publicExponent) === '1,0,1') return 'rsa-2048';
   }
   throw exception(
     'NotSupportedError',
-    `generateCertificate: ${name} is only supported as ECDSA P-256, or RSASSA-PKCS1-v1_5 2048 with SHA-256`,
+    `generateCertificate: only ECDSA on P-256, and RSASSA-PKCS1-v1_5 with 2048 bits and SHA-256, are supported, not this form of ${name}`,
   );
 }
 

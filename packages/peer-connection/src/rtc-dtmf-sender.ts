@@ -59,9 +59,10 @@ export class RTCDTMFSender extends EventTarget {
     const tone = duration === undefined ? 100 : webidl.unsignedLong(duration, 'RTCDTMFSender.insertDTMF');
     const gap = interToneGap === undefined ? 70 : webidl.unsignedLong(interToneGap, 'RTCDTMFSender.insertDTMF');
     // 4. 8. Only what can be played.
-    if (!transport.canSend()) throw exception('InvalidStateError', 'DTMF cannot be sent now');
+    if (!transport.canSend()) throw exception('InvalidStateError', 'DTMF cannot be sent now: see canInsertDTMF');
     const normalized = requested.replace(/[a-d]/g, (letter) => letter.toUpperCase());
-    if (/[^0-9A-D#*,]/.test(normalized)) throw exception('InvalidCharacterError', `'${requested}' contains what is not a DTMF tone`);
+    if (/[^0-9A-D#*,]/.test(normalized))
+      throw exception('InvalidCharacterError', `'${requested}' contains what is not a DTMF tone: 0 to 9, A to D, #, * or a comma`);
     // 9. - 15. The slots, clamped.
     this.#toneBuffer = normalized;
     this.#duration = Math.min(Math.max(tone, 40), 6000);

@@ -192,7 +192,7 @@ export class RTCPeerConnection extends EventTarget {
       const init = toRTCIceCandidateInit(candidate, 'RTCPeerConnection.addIceCandidate');
       // 3.
       if (init.candidate !== '' && init.sdpMid === null && init.sdpMLineIndex === null)
-        throw new TypeError('addIceCandidate: sdpMid or sdpMLineIndex is required');
+        throw new TypeError('addIceCandidate: sdpMid or sdpMLineIndex is required: pass the whole candidate as it was signalled');
       const added = slots.operations.chain(() => addIceCandidate(slots, init));
       return typeof success === 'function' ? withCallbacks(added, success, failure, 'RTCPeerConnection.addIceCandidate') : added;
     });

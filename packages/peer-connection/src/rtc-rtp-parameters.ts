@@ -189,13 +189,15 @@ export function validateSendEncodings(
 ): RTCRtpEncodingParameters[] {
   // 1. Rids: well-formed (RFC 8851 §10) and short enough for a one-byte header extension (RFC 8285 §4.2), all or none, no two the same.
   const rids = encodings.flatMap(({ rid }) => (rid === undefined ? [] : [rid]));
-  if (rids.some((rid) => !/^[A-Za-z0-9]{1,16}$/.test(rid))) throw new TypeError('a rid consists of 1 to 16 letters and digits');
-  if (rids.length > 0 && rids.length < encodings.length) throw new TypeError('either all encodings have a rid, or none has');
-  if (encodings.length > 1 && rids.length === 0) throw new TypeError('several encodings need a rid each');
-  if (new Set(rids).size < rids.length) throw new TypeError('two encodings have the same rid');
+  if (rids.some((rid) => !/^[A-Za-z0-9]{1,16}$/.test(rid)))
+    throw new TypeError('sendEncodings: a rid consists of 1 to 16 letters and digits');
+  if (rids.length > 0 && rids.length < encodings.length) throw new TypeError('sendEncodings: either all encodings have a rid, or none has');
+  if (encodings.length > 1 && rids.length === 0) throw new TypeError('sendEncodings: several encodings need a rid each');
+  if (new Set(rids).size < rids.length) throw new TypeError('sendEncodings: two encodings have the same rid');
   // 3. 4. Codecs that can be sent.
-  if (encodings.some(({ codec }) => codec !== undefined && !capabilities.some((one) => codecsMatch(one, codec, true))))
-    throw exception('OperationError', 'the codec of an encoding is not supported');
+  for (const { codec } of encodings)
+    if (codec !== undefined && !capabilities.some((one) => codecsMatch(one, codec, true)))
+      throw exception('OperationError', `${codec.mimeType} is not supported: take a codec of RTCRtpSender.getCapabilities('${kind}')`);
   checkScalability(encodings);
   // 5. - 7. Ranges.
   checkScaling(kind, encodings, 'OperationError');

@@ -1,6 +1,7 @@
 /** RTCRtpSender (W3C WebRTC §5.2). */
 import { exception } from './errors.ts';
 import { codecCapabilities, codecsMatch, isAuxiliary, type NegotiableCodec } from './jsep/codecs.ts';
+import { trackCodec } from './jsep/codec-negotiation.ts';
 import { HEADER_EXTENSIONS, type HeaderExtension } from './jsep/header-extensions.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
 import type { SendStream } from './media/send-stream.ts';
@@ -182,7 +183,8 @@ async function setParameters(slots: SenderSlots, parameters: RTCRtpSendParameter
   const last = slots.lastReturnedParameters;
   // 4. 5.
   if (slots.transceiver.stopping) throw exception('InvalidStateError', 'the transceiver is stopped');
-  if (last === null) throw exception('InvalidStateError', 'getParameters was not called in this task');
+  if (last === null)
+    throw exception('InvalidStateError', 'setParameters: call getParameters first, in the same task, and pass what it returned');
   // 6. Validation.
   checkReadOnly(parameters, last, slots);
   checkCodecs(parameters, slots);
@@ -209,7 +211,7 @@ function checkReadOnly(parameters: RTCRtpSendParameters, last: RTCRtpSendParamet
 }
 
 function refuse(what: string): never {
-  throw exception('InvalidModificationError', `${what} cannot be changed`);
+  throw exception('InvalidModificationError', `setParameters cannot change ${what}: pass what getParameters returned`);
 }
 
 function checkCodecs({ encodings, codecs }: RTCRtpSendParameters, { kind }: SenderSlots): void {
@@ -217,7 +219,8 @@ function checkCodecs({ encodings, codecs }: RTCRtpSendParameters, { kind }: Send
   for (const { codec } of encodings) {
     if (codec === undefined) continue;
     const isChoosable = choosable.some((one) => codecsMatch(one, codec, true)) && !isAuxiliary(codec);
-    if (!isChoosable) throw exception('InvalidModificationError', `${codec.mimeType} was not negotiated`);
+    if (!isChoosable)
+      throw exception('InvalidModificationError', `${codec.mimeType} was not negotiated: take a codec of getParameters().codecs`);
   }
 }
 
@@ -242,14 +245,14 @@ function replaceTrack(slots: SenderSlots, withTrack: MediaStreamTrack | null): P
   const { connection, transceiver } = slots;
   // 5.
   if (withTrack !== null && withTrack.kind !== slots.kind)
-    return Promise.reject(new TypeError(`a sender of ${slots.kind} takes no track of ${withTrack.kind}`));
+    return Promise.reject(new TypeError(`replaceTrack: a sender of ${slots.kind} takes no track of ${withTrack.kind}`));
   // 6.
   return connection.operations.chain(async () => {
     if (transceiver.stopping) throw exception('InvalidStateError', 'the transceiver is stopped');
     await new Promise<void>((resolve) => connection.runtime.queueTask(resolve));
     // Packets of any codec that was negotiated can be sent at once.
     if (withTrack !== null && sends(transceiver.currentDirection) && cannotBeSent(slots, withTrack))
-      throw exception('InvalidModificationError', 'the track contains a codec that was not negotiated');
+      throw exception('InvalidModificationError', `${trackCodec(withTrack)!.mimeType}, which the track contains, was not negotiated`);
     slots.track = withTrack;
     connectTrack(slots);
     return undefined;

@@ -88,7 +88,7 @@ export class RTCRtpTransceiver {
     // 3. 5. 6.
     if (slots.stopping) throw exception('InvalidStateError', 'the transceiver is stopped');
     if (newDirection === slots.direction) return;
-    if (newDirection === 'stopped') throw new TypeError('use stop()');
+    if (newDirection === 'stopped') throw new TypeError("RTCRtpTransceiver.direction: 'stopped' is what stop() makes of it");
     // 7. 8.
     slots.direction = newDirection;
     updateNegotiationNeeded(slots.connection);
@@ -126,9 +126,13 @@ export class RTCRtpTransceiver {
     const supported = codecCapabilities(slots.kind);
     for (const codec of unique)
       if (!supported.some((one) => codecsMatch(one, codec)))
-        throw exception('InvalidModificationError', `${codec.mimeType} is not supported in this form`);
+        throw exception(
+          'InvalidModificationError',
+          `${codec.mimeType} is not supported in this form: choose from RTCRtpReceiver.getCapabilities`,
+        );
     // 8. Not only what accompanies others.
-    if (unique.length > 0 && unique.every(isOnlyRepair)) throw exception('InvalidModificationError', 'there is no media codec in the list');
+    if (unique.length > 0 && unique.every(isOnlyRepair))
+      throw exception('InvalidModificationError', 'there is no media codec in the list, only what accompanies one');
     // 3. 9.
     slots.preferredCodecs = unique;
   }

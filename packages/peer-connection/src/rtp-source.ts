@@ -59,8 +59,10 @@ export class RtpSource {
    * Sends a whole RTP packet (header and payload, RFC 3550 §5.1) on every connection that the track was added to. SSRC, payload
    * type, sequence number and header extensions are rewritten for each; timestamp, marker and payload are kept.
    * @param packet must not be changed afterwards
+   * @throws TypeError when it is not a Uint8Array
    */
   write(packet: Uint8Array): void {
+    if (!ArrayBuffer.isView(packet)) throw new TypeError('RtpSource.write: a packet is a Uint8Array that begins with the RTP header');
     for (const listener of this.#listeners) listener(packet);
   }
 

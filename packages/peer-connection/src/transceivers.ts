@@ -17,7 +17,8 @@ export function addTrack(connection: PeerConnectionSlots, track: MediaStreamTrac
   // 5. 6.
   requireOpen(connection);
   const usable = connection.transceivers.filter(({ stopped }) => !stopped);
-  if (usable.some(({ sender }) => sender.track === track)) throw exception('InvalidAccessError', 'the track is sent already');
+  if (usable.some(({ sender }) => sender.track === track))
+    throw exception('InvalidAccessError', 'the track is sent already: use its sender, or add a clone');
   // 7. A sender without a track that has never sent.
   const reused = usable.find(
     ({ sender, stopping, hasSent, kind: ofKind }) => sender.track === null && ofKind === kind && !stopping && !hasSent,

@@ -48,7 +48,7 @@ export const unsignedLongLongInRange: Converter<number> = integerInRange('unsign
 
 export const double: Converter<number> = (value, context) => {
   const number = Number(value);
-  if (!Number.isFinite(number)) throw new TypeError(`${context}: the value is not a finite number`);
+  if (!Number.isFinite(number)) throw new TypeError(`${context}: expected a finite number, not ${nameOf(value)}`);
   return number;
 };
 
@@ -63,7 +63,7 @@ export function enumeration<T extends string>(name: string, values: readonly T[]
   return (value, context) => {
     const string = domString(value, context);
     const found = values.find((candidate) => candidate === string);
-    if (found === undefined) throw new TypeError(`${context}: '${string}' is not a valid value of ${name}`);
+    if (found === undefined) throw new TypeError(`${context}: '${string}' is not a valid value of ${name} (${choice(values)})`);
     return found;
   };
 }
@@ -71,7 +71,7 @@ export function enumeration<T extends string>(name: string, values: readonly T[]
 export function sequence<T>(convert: Converter<T>): Converter<T[]> {
   return (value, context) => {
     if (!isObject(value) || typeof (value as Partial<Iterable<unknown>>)[Symbol.iterator] !== 'function')
-      throw new TypeError(`${context}: the value is not a sequence`);
+      throw new TypeError(`${context}: expected an array, not ${nameOf(value)}`);
     return Array.from(value as Iterable<unknown>, (item, index) => convert(item, `${context}[${index}]`));
   };
 }
@@ -98,7 +98,8 @@ export function dictionary<T extends Parent, Parent extends object = object>(
 ): Converter<T> {
   const own = Object.entries<Member<unknown>>(members).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return (value, context) => {
-    if (value !== undefined && value !== null && !isObject(value)) throw new TypeError(`${context}: the value is not a ${name}`);
+    if (value !== undefined && value !== null && !isObject(value))
+      throw new TypeError(`${context}: expected an object (${name}), not ${nameOf(value)}`);
     const result: Record<string, unknown> = inherited === undefined ? {} : { ...inherited(value, context) };
     for (const [key, member] of own) {
       const given: unknown = value === undefined || value === null ? undefined : (value as Record<string, unknown>)[key];
@@ -113,7 +114,7 @@ export function dictionary<T extends Parent, Parent extends object = object>(
 /** An interface type: an object that the named interface's constructor made, wherever its prototype points now. */
 export function interfaceType<T extends object>(name: string): Converter<T> {
   return (value, context) => {
-    if (!isInterface<T>(name, value)) throw new TypeError(`${context}: the value is not of type ${name}`);
+    if (!isInterface<T>(name, value)) throw new TypeError(`${context}: expected ${name} (of this library), not ${nameOf(value)}`);
     return value;
   };
 }
@@ -124,12 +125,25 @@ export function isInterface<T extends object>(name: string, value: unknown): val
 
 /** A callback function. */
 export const callback: Converter<(...parameters: never[]) => unknown> = (value, context) => {
-  if (typeof value !== 'function') throw new TypeError(`${context}: the value is not a function`);
+  if (typeof value !== 'function') throw new TypeError(`${context}: expected a function, not ${nameOf(value)}`);
   return value as (...parameters: never[]) => unknown;
 };
 
 export function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+/** What a value is, for messages. */
+function nameOf(value: unknown): string {
+  if (!isObject(value)) return value === null ? 'null' : typeof value;
+  const { constructor } = value;
+  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'an object';
+}
+
+/** `'a', 'b' or 'c'` */
+function choice(values: readonly string[]): string {
+  const quoted = values.map((value) => `'${value}'`);
+  return quoted.length < 2 ? quoted.join('') : `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
 }
 
 /** An operation that returns a promise: whatever its steps throw, a wrong `this` included, rejects it (§3.7.7). */
@@ -246,7 +260,7 @@ function integerInRange(name: string, minimum: number, maximum: number): Convert
     const number = Number(value);
     const integral = Math.trunc(number) + 0;
     if (!Number.isFinite(number) || integral < minimum || integral > maximum)
-      throw new TypeError(`${context}: the value is outside the range of ${name}`);
+      throw new TypeError(`${context}: ${number} is outside the range of ${name}, ${minimum} to ${maximum}`);
     return integral;
   };
 }

@@ -96,7 +96,8 @@ test('an aborted writer stops at once, and does not send', async () => {
 });
 
 test('what cannot be packetized or depacketized is refused', () => {
-  expect(() => new FrameSource('video/H265')).toThrow(TypeError);
+  expect(() => new FrameSource('video/H265')).toThrow(/there are video\/vp8/);
+  expect(() => new FrameSource('video/VP8').write({ data: 'text' as never, timestamp: 0, keyFrame: true })).toThrow(TypeError);
   expect(() => new FrameSink(new RtpSource('video').track)).toThrow(TypeError);
   expect(() => new FrameSource('video/AV1').write({ data: Uint8Array.of(0x32, 9), timestamp: 0, keyFrame: true })).toThrow(TypeError);
 });

@@ -42,7 +42,7 @@ const CODECS: ReadonlyMap<string, Codec> = new Map<string, Codec>([
  */
 export function createPacketizer(mimeType: string, options: PacketizerOptions = {}): Packetizer {
   const codec = CODECS.get(mimeType.toLowerCase());
-  if (codec === undefined) throw new TypeError(`no packetizer for ${mimeType}`);
+  if (codec === undefined) throw new TypeError(`no packetizer for '${mimeType}': there are ${[...CODECS.keys()].join(', ')}`);
   return codec.packetizer(options);
 }
 

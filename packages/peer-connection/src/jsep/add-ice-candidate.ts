@@ -12,7 +12,7 @@ export async function addIceCandidate(connection: PeerConnectionSlots, candidate
   const { candidate: line = '', usernameFragment = null } = candidate;
   // 4.1
   const remote = remoteDescription(connection);
-  if (remote === null) throw exception('InvalidStateError', 'there is no remote description yet');
+  if (remote === null) throw exception('InvalidStateError', 'there is no remote description yet: keep candidates until it is set');
   // 4.2 4.3
   const index = sectionIndex(remote, candidate);
   // 4.4
@@ -20,10 +20,10 @@ export async function addIceCandidate(connection: PeerConnectionSlots, candidate
   // 4.5
   const descriptions = [connection.pendingRemoteDescription, connection.currentRemoteDescription].filter((one) => one !== null);
   if (usernameFragment !== null && !descriptions.some((one) => hasGeneration(one, index, usernameFragment)))
-    throw exception('OperationError', `no section has the username fragment ${usernameFragment}`);
+    throw exception('OperationError', `no section of the remote description has the username fragment '${usernameFragment}'`);
   // 4.6 - 4.8
   if (line !== '' && parseCandidate(line.replace(/^a=/, '')) === undefined)
-    throw exception('OperationError', `'${line}' is not a candidate`);
+    throw exception('OperationError', `'${line}' is not a candidate: 'candidate:…' is expected (RFC 8839 §5.1)`);
   return inTask(connection, () => {
     apply(connection, line.replace(/^a=/, ''), index, usernameFragment);
     return undefined;
@@ -33,11 +33,15 @@ export async function addIceCandidate(connection: PeerConnectionSlots, candidate
 function sectionIndex(remote: Description, { sdpMid = null, sdpMLineIndex = null }: RTCIceCandidateInit): number | undefined {
   if (sdpMid !== null) {
     const index = remote.indexOf(sdpMid);
-    if (index === -1) throw exception('OperationError', `no section has the mid ${sdpMid}`);
+    if (index === -1) throw exception('OperationError', `no section of the remote description has the mid '${sdpMid}'`);
     return index;
   }
   if (sdpMLineIndex === null) return undefined;
-  if (sdpMLineIndex >= remote.media.length) throw exception('OperationError', `there is no section ${sdpMLineIndex}`);
+  if (sdpMLineIndex >= remote.media.length)
+    throw exception(
+      'OperationError',
+      `the remote description has ${remote.media.length} sections, and none with the index ${sdpMLineIndex}`,
+    );
   return sdpMLineIndex;
 }
 

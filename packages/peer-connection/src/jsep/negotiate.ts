@@ -26,7 +26,7 @@ export function makeOffer(connection: PeerConnectionSlots, options: RTCOfferOpti
 async function offerSteps(connection: PeerConnectionSlots, iceRestart: boolean): Promise<CreatedDescription> {
   // 1.
   if (connection.signalingState !== 'stable' && connection.signalingState !== 'have-local-offer')
-    throw exception('InvalidStateError', `an offer cannot be made in the state ${connection.signalingState}`);
+    throw exception('InvalidStateError', `an offer cannot be made in the state ${connection.signalingState}: first answer the peer's`);
   // In parallel: 1. A certificate.
   await haveCertificate(connection);
   // The final steps, in a task: with the state of then.
@@ -64,7 +64,7 @@ export function makeAnswer(connection: PeerConnectionSlots): Promise<RTCSessionD
 /** "Create an answer" */
 async function answerSteps(connection: PeerConnectionSlots): Promise<CreatedDescription> {
   if (connection.signalingState !== 'have-remote-offer' && connection.signalingState !== 'have-local-pranswer')
-    throw exception('InvalidStateError', `an answer cannot be made in the state ${connection.signalingState}`);
+    throw exception('InvalidStateError', `an answer cannot be made in the state ${connection.signalingState}: first set the peer's offer`);
   await haveCertificate(connection);
   return inTask(connection, () => (connection.lastCreatedAnswer = createAnswer(connection)));
 }
@@ -91,7 +91,8 @@ export function applyImplicitly(connection: PeerConnectionSlots, { type, sdp = '
     if (actual === 'rollback') return applyLocal(connection, actual, undefined);
     // 4.2 4.3 Only what was created can be set.
     const last = actual === 'offer' ? connection.lastCreatedOffer : connection.lastCreatedAnswer;
-    if (sdp !== '' && sdp !== last?.sdp) throw exception('InvalidModificationError', `this ${actual} is not the one that was created last`);
+    if (sdp !== '' && sdp !== last?.sdp)
+      throw exception('InvalidModificationError', `this ${actual} is not the one that was created last, unchanged: set that, or pass none`);
     if (sdp !== '') return applyLocal(connection, actual, last);
     // 4.4 4.5 Made now, so that it shows the state of now.
     return applyLocal(connection, actual, actual === 'offer' ? await offerSteps(connection, false) : await answerSteps(connection));

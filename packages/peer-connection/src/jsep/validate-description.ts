@@ -45,7 +45,10 @@ export function checkState({ signalingState }: PeerConnectionSlots, type: RTCSdp
   // An offer is rolled back by the side that it came from.
   const states = type === 'rollback' ? [remote ? 'have-remote-offer' : 'have-local-offer'] : allowed[type];
   if (!states.includes(signalingState))
-    throw exception('InvalidStateError', `a ${remote ? 'remote' : 'local'} ${type} cannot be set in the state ${signalingState}`);
+    throw exception(
+      'InvalidStateError',
+      `a ${remote ? 'remote' : 'local'} ${type} cannot be set in the state ${signalingState}: only in ${states.join(' and ')}`,
+    );
 }
 
 /** @throws RTCError 'sdp-syntax-error' with the line */
@@ -70,7 +73,7 @@ export function checkRemote(connection: PeerConnectionSlots, type: Exclude<RTCSd
     if (isRejected(section)) continue;
     if (!isData(section)) checkMedia(section, index);
     if (!needsTransport(session, section, index)) continue;
-    if (!isData(section) && !has(section, RTCP_MUX)) throw invalid(`section ${index} does not multiplex RTCP (a=rtcp-mux)`);
+    if (!isData(section) && !has(section, RTCP_MUX)) throw invalid(`section ${index} does not multiplex RTCP: a=rtcp-mux is required`);
     checkTransport(session, section, index, type);
   }
 }
@@ -185,6 +188,6 @@ function checkTransport(session: SessionDescription, section: MediaSection, inde
   const { usernameFragment, password, fingerprints, setup } = transportAttributes(session, section);
   if (!isIceText(usernameFragment) || !isIceText(password)) throw invalid(`section ${index} has no ICE credentials`);
   if (fingerprints.length === 0) throw invalid(`section ${index} has no DTLS fingerprint`);
-  if (type !== 'offer' && setup === 'actpass') throw invalid(`section ${index} answers with a=setup:actpass`);
+  if (type !== 'offer' && setup === 'actpass') throw invalid(`section ${index} answers with a=setup:actpass, as if it were an offer`);
   if (setup === 'holdconn') throw invalid(`section ${index} holds the connection (a=setup:holdconn)`);
 }

@@ -1,6 +1,7 @@
 /** What both kinds of mux are made with, and where they listen. */
 import { hasNamedAddress } from '@petrel/ice';
 import type { NetworkInterface, Runtime } from '../runtime.ts';
+import * as webidl from '../webidl.ts';
 
 /** A socket of ours, as the operating system knows it. */
 export interface BoundSocket {
@@ -91,10 +92,27 @@ export function announce(
   return { announcedAddress: address, ...(port !== undefined && { announcedPort: port }) };
 }
 
+/** Converts the option. @throws TypeError when it is neither an IP literal nor a function */
+export function toAnnouncedAddress(value: unknown, context: string): AnnouncedAddress {
+  if (typeof value === 'function') return value as AnnouncedAddress;
+  const address = webidl.domString(value, context);
+  requireLiteral(address);
+  return address;
+}
+
+/** Converts the argument of `listen`. */
+export const toMuxOptions: webidl.Converter<MuxOptions> = webidl.dictionary<MuxOptions>('MuxOptions', {
+  announcedAddress: { convert: toAnnouncedAddress },
+  interfaceFilter: { convert: webidl.callback as webidl.Converter<(networkInterface: NetworkInterface) => boolean> },
+  onUnknownFragment: { convert: webidl.callback as webidl.Converter<(request: UnknownFragment) => void> },
+  port: { convert: webidl.unsignedShortInRange },
+});
+
 /** @throws TypeError */
-export function requireLiteral(address: string): void {
+function requireLiteral(address: string): void {
   const candidate = { foundation: '1', component: 1, protocol: 'udp', priority: 1, address, port: 1, type: 'host' } as const;
-  if (hasNamedAddress(candidate)) throw new TypeError(`announcedAddress: ${JSON.stringify(address)} is not an IP address`);
+  if (hasNamedAddress(candidate))
+    throw new TypeError(`announcedAddress: ${JSON.stringify(address)} is not an IP address: resolve names first`);
 }
 
 /** Attempts to get one free port on several addresses, when any will do. */

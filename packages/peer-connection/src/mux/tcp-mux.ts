@@ -17,7 +17,7 @@ import { runtimeOrDefault } from '../default-runtime.ts';
 import type { Runtime, StreamHandler, StreamSocket, TcpListener, TimerHandle } from '../runtime.ts';
 import * as webidl from '../webidl.ts';
 import { MuxMembers } from './mux-members.ts';
-import { announce, bindEverywhere, chosenInterfaces, type MuxOptions, UnknownFragmentHook } from './mux-options.ts';
+import { announce, bindEverywhere, chosenInterfaces, type MuxOptions, toMuxOptions, UnknownFragmentHook } from './mux-options.ts';
 import type { MuxSocket } from './udp-mux.ts';
 
 /** `not-a-check`: the first frame was none; `no-check-in-time`: none came within 10 s; `too-many-connections`: 128 others were waiting. */
@@ -66,9 +66,10 @@ export class TcpMux {
 
   /**
    * Listens on every address that is wanted.
-   * @throws (rejects) the operating system's error, with its `code`; TypeError when the announced address is none
+   * @throws (rejects) the operating system's error, with its `code`; TypeError for malformed options
    */
-  static async listen(options: MuxOptions = {}, runtime?: Runtime): Promise<TcpMux> {
+  static async listen(...[given, runtime]: [options?: MuxOptions, runtime?: Runtime]): Promise<TcpMux> {
+    const options = toMuxOptions(given, 'TcpMux.listen');
     const found = runtimeOrDefault(runtime);
     const mux = new TcpMux(found, options);
     const bound = await bindEverywhere(chosenInterfaces(found, options.interfaceFilter), options.port ?? 0, ({ address }, port, index) =>

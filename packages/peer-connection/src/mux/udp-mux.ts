@@ -9,7 +9,7 @@ import { runtimeOrDefault } from '../default-runtime.ts';
 import type { Runtime, UdpSocket } from '../runtime.ts';
 import * as webidl from '../webidl.ts';
 import { keep, MuxMembers } from './mux-members.ts';
-import { announce, bindEverywhere, chosenInterfaces, type MuxOptions, UnknownFragmentHook } from './mux-options.ts';
+import { announce, bindEverywhere, chosenInterfaces, type MuxOptions, toMuxOptions, UnknownFragmentHook } from './mux-options.ts';
 
 /** What names a connection and is not known: a username fragment, a STUN transaction, or (for all other packets) the sender's address and port. */
 export type UdpMuxDiscard = 'unknown-fragment' | 'unknown-transaction' | 'unknown-path';
@@ -71,9 +71,10 @@ export class UdpMux {
 
   /**
    * Opens the port on every address that is wanted. Each connection with this mux has these addresses as its host candidates.
-   * @throws (rejects) the operating system's error, with its `code`: EADDRINUSE, EACCES, …; TypeError when the announced address is none
+   * @throws (rejects) the operating system's error, with its `code`: EADDRINUSE, EACCES, …; TypeError for malformed options
    */
-  static async listen(options: MuxOptions = {}, runtime?: Runtime): Promise<UdpMux> {
+  static async listen(...[given, runtime]: [options?: MuxOptions, runtime?: Runtime]): Promise<UdpMux> {
+    const options = toMuxOptions(given, 'UdpMux.listen');
     const found = runtimeOrDefault(runtime);
     const mux = new UdpMux(found, options);
     const interfaces = chosenInterfaces(found, options.interfaceFilter);

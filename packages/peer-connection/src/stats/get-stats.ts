@@ -23,7 +23,7 @@ export function selectTrack(connection: PeerConnectionSlots, track: MediaStreamT
   const all = connection.transceivers.flatMap(({ sender, receiver }) => [sender, receiver]);
   const [found, other] = all.filter((candidate) => candidate.track === track);
   if (found === undefined || other !== undefined)
-    throw exception('InvalidAccessError', 'the track belongs to no sender or receiver, or to several');
+    throw exception('InvalidAccessError', 'the track belongs to no sender or receiver, or to several: ask the sender or receiver itself');
   return found;
 }
 

@@ -43,7 +43,11 @@ export class FrameSink {
     const { mimeType, patience, waitForKeyFrame } = options;
     const isTrack = source instanceof MediaStreamTrack;
     if (isTrack && createDepacketizer(mimeType ?? '') === undefined)
-      throw new TypeError(`no depacketizer for ${mimeType ?? 'a track without mimeType'}`);
+      throw new TypeError(
+        mimeType === undefined
+          ? "FrameSink: a track needs a mimeType, 'video/VP8' for example; or pass the receiver"
+          : `FrameSink: no depacketizer for '${mimeType}'`,
+      );
     this.#frames = new FrameReceiver({
       depacketizer: (payloadType) =>
         mimeType === undefined && !isTrack ? negotiated(source, payloadType) : createDepacketizer(mimeType ?? ''),

@@ -60,6 +60,8 @@ export class FrameSource {
    * @throws TypeError when it is not a frame of the codec
    */
   write(frame: EncodedFrame): void {
+    if (!ArrayBuffer.isView(frame.data) || !Number.isFinite(frame.timestamp))
+      throw new TypeError('FrameSource.write: a frame has data, a Uint8Array, and a timestamp, a number of the clock of the codec');
     this.#sender.send(frame);
   }
 
