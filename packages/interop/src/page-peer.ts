@@ -14,6 +14,8 @@ export interface PageEvent {
 export interface Reception {
   readonly framesDecoded: number;
   readonly keyFramesDecoded: number;
+  readonly framesReceived: number;
+  readonly videoPackets: number;
   readonly packetsLost: number;
   readonly audioEnergy: number;
   readonly audioPackets: number;
@@ -192,6 +194,8 @@ async function reception(): Promise<Reception> {
   return {
     framesDecoded: sum('framesDecoded', 'video'),
     keyFramesDecoded: sum('keyFramesDecoded', 'video'),
+    framesReceived: sum('framesReceived', 'video'),
+    videoPackets: sum('packetsReceived', 'video'),
     packetsLost: sum('packetsLost', 'video') + sum('packetsLost', 'audio'),
     audioEnergy: sum('totalAudioEnergy', 'audio'),
     audioPackets: sum('packetsReceived', 'audio'),
