@@ -349,6 +349,7 @@ const resources = [
     'D15',
   ),
   dtls('records ahead', 'record-layer', 'this.#early.length >= MAX_EARLY.records || ', '', 'retransmission', 'D16'),
+  dtls('datagrams that are kept', 'cipher-state', 'return isLittle ? datagram.slice(text, text + length) : ', 'return ', 'records', 'F05'),
   dtls('early data', 'dtls-connection', 'this.#earlyData.length >= MAX_EARLY_DATA.records || ', '', 'retransmission', 'early data'),
   dtls(
     'repetitions of the last flight',

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { ByteWriter, readUint32 } from '@petrel/bytes';
 import { nobleCrypto } from '@petrel/crypto/noble';
 import { type ChannelHandle, DataChannelError, type DataChannelEvent, DataChannels, type DtlsRole, encodeOpen } from '@petrel/data-channel';
 import type { Instant } from '@petrel/sans-io';
-import { SctpAssociation, type SctpOptions } from '@petrel/sctp';
+import { CHUNK_TYPE, decodePacket, encodePacket, type Packet, SctpAssociation, type SctpOptions } from '@petrel/sctp';
 import { CoreLink, type LinkedCore, type LinkOptions, seededRandom } from '@petrel/testing';
 
 const OPEN = { label: 'chat', protocol: '', ordered: true, priority: 256 };
@@ -444,6 +445,38 @@ function victim(): { both: Pair; send: (streamId: number, ppid: number, data: Ui
   };
 }
 
+/** The server of an association with a peer that has so many streams, and perhaps RE-CONFIG (RFC 6525 §5). */
+function stranger(
+  outbound: number,
+  inbound: number,
+  reConfig: boolean,
+): { end: End; receive: (type: number, flags: number, value: Uint8Array) => void } {
+  const end = new End(1, {});
+  const extensions = Uint8Array.of(0x80, 8, 0, 5, reConfig ? CHUNK_TYPE.reConfig : CHUNK_TYPE.data, 0, 0, 0);
+  let verificationTag = 0;
+  const receive = (type: number, flags: number, value: Uint8Array): void => {
+    end.receive(encodePacket({ sourcePort: 5000, destinationPort: 5000, verificationTag }, [{ type, flags, value }]), 0);
+    end.pollEvent();
+  };
+  end.channels.start(end.association, 'server', 0);
+  receive(
+    CHUNK_TYPE.init,
+    0,
+    new ByteWriter().uint32(1).uint32(100_000).uint16(outbound).uint16(inbound).uint32(0).bytes(extensions).finish(),
+  );
+  const { value } = (decodePacket(end.pollTransmit(0)!) as Packet).chunks[0]!;
+  verificationTag = readUint32(value, 0);
+  const cookie = Buffer.from(value).indexOf(Uint8Array.of(0, 7, 0));
+  receive(CHUNK_TYPE.cookieEcho, 0, value.slice(cookie + 4, cookie + value[cookie + 3]!));
+  expect(end.association.state).toBe('established');
+  return { end, receive };
+}
+
+/** DATA with an OPEN, as its chunk has it. */
+function openOn(stream: number, tsn: number): Uint8Array {
+  return new ByteWriter().uint32(tsn).uint16(stream).uint16(tsn).uint32(50).bytes(encodeOpen(OPEN)).finish();
+}
+
 describe('C14: hostile peers (RFC 8832 §6)', () => {
   const lying = encodeOpen(OPEN);
   lying.set([0xff, 0xff], 8);
@@ -481,6 +514,35 @@ describe('C14: hostile peers (RFC 8832 §6)', () => {
     send(2, 50, encodeOpen(OPEN));
     expect(types(both.link.eventsOfB, second.b)).toEqual(['incoming', 'open', 'closing', 'closed']);
     expect(lives()).toBe(true);
+  });
+
+  test('labels of channels that are closed do not count', () => {
+    const both = connect();
+    for (let i = 0; i < 70; i++) {
+      both.a.channels.close(openChannel(both, { label: 'x'.repeat(65_535) }).a, both.link.now());
+      both.link.runUntil(() => both.a.channels.size + both.b.channels.size === 0, both.link.now() + 5000);
+    }
+    expect(both.b.channels.discards.of('too-many-labels')).toBe(0);
+  });
+
+  test('an OPEN on a stream that we do not have: nothing could be sent back', () => {
+    const { end, receive } = stranger(100, 10, true);
+    for (let i = 0; i < 2; i++) receive(CHUNK_TYPE.data, 3, openOn(50, i));
+    expect([end.channels.discards.toJSON(), end.channels.size]).toEqual([{ 'bad-dcep': 2 }, 0]);
+  });
+
+  test('RFC 8831 §6.7: an id whose streams the peer cannot reset is not used again', () => {
+    const { end } = stranger(100, 100, false);
+    const ids = [0, 1].map(() => {
+      const channel = end.channels.create({ label: '' }, 0);
+      const id = end.channels.id(channel);
+      end.pollTransmit(0);
+      end.channels.close(channel, 0);
+      end.pollTransmit(0);
+      end.pollEvent();
+      return id;
+    });
+    expect(ids).toEqual([1, 3]);
   });
 
   test('32,767 channels can be open; more labels than fit in the budget are refused', () => {

@@ -221,6 +221,15 @@ test('W06: what was delivered does not change later, and a record is not written
   expect(new Set(polled.map((datagram) => toHex(datagram.subarray(0, 40)))).size).toBe(300);
 });
 
+test('F05: a small record does not keep its large datagram', () => {
+  const { client, server } = connected();
+  const datagram = new Uint8Array(20_000);
+  datagram.set(sealed(client, 'small')[0]!);
+  server.receive(datagram, 2000);
+  const event = server.pollEvent();
+  expect(event?.type === 'data' && event.data.buffer.byteLength).toBe(5);
+});
+
 test('sending before the handshake, or too much, is told', () => {
   const { client } = pair();
   expect(client.send(utf8('x'))).toBe(false);

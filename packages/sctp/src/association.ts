@@ -339,6 +339,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
         receiver.resetStreams(streamIds);
       },
       onDeferred: (lastTsn, streamIds) => receiver.deferReset(lastTsn, streamIds),
+      onRepetition: () => receiver.endDeferral(),
     });
   }
 
@@ -376,7 +377,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
   #hasValidTag(tag: number, type: number, flags: number): boolean {
     const { localTag, remoteTag } = this.#tcb;
     const isReflected = (type === CHUNK_TYPE.abort || type === CHUNK_TYPE.shutdownComplete) && (flags & 1) === 1;
-    return isReflected ? tag === remoteTag && tag !== 0 : tag === localTag;
+    return tag === (isReflected ? remoteTag : localTag);
   }
 
   #onChunks(bytes: Uint8Array, start: number, now: Instant): void {

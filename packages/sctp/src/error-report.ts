@@ -25,9 +25,13 @@ export class ErrorReport {
     return (type & 0x80) !== 0;
   }
 
-  /** Sends what was added, if anything was. */
+  /** Sends what was added, if anything was; before the peer has a tag nothing can be sent, and nothing waits for that. */
   send(tcb: Tcb): void {
     if (this.#causes.length === 0) return;
+    if (tcb.remoteTag === 0) {
+      this.#causes = [];
+      return;
+    }
     let length = 0;
     const causes = this.#causes.filter((cause) => (length += cause.length) <= MAX_ERROR);
     this.#causes = [];

@@ -176,12 +176,7 @@ export class InitHandshake {
         this.#actions.adopt(cookie);
         this.#establish(now);
       } else tcb.remoteTag = cookie.remoteTag;
-    } else if (
-      cookie.remoteTag !== tcb.remoteTag &&
-      cookie.localTieTag === tcb.localTag &&
-      cookie.remoteTieTag === tcb.remoteTag &&
-      tcb.remoteTag !== 0
-    ) {
+    } else if (cookie.remoteTag !== tcb.remoteTag && cookie.localTieTag === tcb.localTag && cookie.remoteTieTag === tcb.remoteTag) {
       return this.#onRestart(cookie, now); // action A
     } else return this.#unexpectedCookie(); // action C, and everything else
     tcb.sendControl(CHUNK_TYPE.cookieAck);

@@ -16,6 +16,8 @@ export interface StreamResetActions {
   onIncomingReset(streamIds: readonly number[]): void;
   /** What comes on these streams beyond the TSN waits until the reset. */
   onDeferred(lastTsn: number, streamIds: readonly number[]): void;
+  /** What was deferred had been done already. */
+  onRepetition(): void;
 }
 
 export class StreamReset {
@@ -133,7 +135,8 @@ export class StreamReset {
     const isRepetition = this.#answeredLate !== undefined && isSame(this.#answeredLate, request.streamIds);
     this.#answeredLate = undefined;
     this.#respond(request.sequence, RESET_RESULT.performed);
-    if (!isRepetition) this.#actions.onIncomingReset(request.streamIds);
+    if (isRepetition) this.#actions.onRepetition();
+    else this.#actions.onIncomingReset(request.streamIds);
   }
 
   #respond(sequence: number, result: number): void {

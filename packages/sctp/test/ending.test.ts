@@ -1,7 +1,31 @@
 import { describe, expect, test } from '@jest/globals';
 import { writeUint32 } from '@petrel/bytes';
-import { CHUNK_TYPE } from '@petrel/sctp';
-import { chunksFrom, connect, count, decode, forge, NO_PROBES, pair, tagFrom, typesOf, utf8 } from './support.ts';
+import { CHUNK_TYPE, type Packet } from '@petrel/sctp';
+import {
+  chunksFrom,
+  connect,
+  cookieOf,
+  count,
+  dataChunk,
+  decode,
+  drain,
+  forge,
+  forgeMany,
+  init,
+  initialTsnOf,
+  NO_PROBES,
+  type Pair,
+  pair,
+  tagFrom,
+  typesOf,
+  utf8,
+} from './support.ts';
+
+const uint32 = (value: number): Uint8Array => {
+  const bytes = new Uint8Array(4);
+  writeUint32(bytes, 0, value >>> 0);
+  return bytes;
+};
 
 describe('ABORT', () => {
   test('RFC 9260 §9.1: carries its reason, and is not answered', () => {
@@ -63,12 +87,28 @@ describe('ABORT', () => {
     expect(both.b.discards.of('wrong-verification-tag')).toBe(1);
   });
 
+  test("C03 RFC 9260 §8.5.1 B: with the peer's tag and without the T bit it is dropped", () => {
+    const both = connect();
+    both.b.receive(forge(tagFrom(both, 'b'), CHUNK_TYPE.abort, 0, new Uint8Array(0)), both.link.now());
+    expect(both.b.state).toBe('established');
+  });
+
   test("C03 RFC 9260 §8.5.1 B: with the T bit and the peer's tag it ends the association", () => {
     const both = connect();
     both.b.receive(forge(tagFrom(both, 'b'), CHUNK_TYPE.abort, 1, new Uint8Array(0)), both.link.now());
     expect(both.b.state).toBe('closed');
   });
 });
+
+/** `b` has answered the SHUTDOWN of `a`. */
+const shuttingDown = (prepare: (both: Pair) => void = () => {}): Pair => {
+  const both = connect({}, { ...NO_PROBES, interleaving: false });
+  prepare(both);
+  both.b.receive(forge(tagFrom(both, 'a'), CHUNK_TYPE.shutdown, 0, uint32(initialTsnOf(both, 'b') - 1)), both.link.now());
+  drain(both.b, both.link.now());
+  expect(both.b.state).toBe('shutdown-ack-sent');
+  return both;
+};
 
 describe('SHUTDOWN', () => {
   test.each([0, 0.3])('C22 RFC 9260 §9.2: at %f loss it delivers what is queued, and closes both sides', (loss) => {
@@ -126,13 +166,41 @@ describe('SHUTDOWN', () => {
 
   test('RFC 9260 §9.2: a SHUTDOWN that acknowledges what was never sent is a violation', () => {
     const both = connect({}, NO_PROBES);
-    const value = new Uint8Array(4);
-    writeUint32(value, 0, 0x12345678);
-    both.b.receive(forge(tagFrom(both, 'a'), CHUNK_TYPE.shutdown, 0, value), both.link.now());
-    const isAhead = both.b.state === 'closed';
+    both.b.receive(forge(tagFrom(both, 'a'), CHUNK_TYPE.shutdown, 0, uint32(initialTsnOf(both, 'b') + 1000)), both.link.now());
     both.link.flush();
-    if (isAhead) expect(both.link.eventsOfB.at(-1)).toMatchObject({ type: 'failed', code: 13 });
-    else expect(both.b.state).not.toBe('established');
+    expect(both.link.eventsOfB.at(-1)).toMatchObject({ type: 'failed', code: 13 });
+  });
+
+  test('C08: one that is too short is dropped', () => {
+    const both = connect({}, NO_PROBES);
+    both.b.receive(forge(tagFrom(both, 'a'), CHUNK_TYPE.shutdown, 0, new Uint8Array(3)), both.link.now());
+    expect([both.b.state, both.b.discards.of('malformed-chunk')]).toEqual(['established', 1]);
+  });
+
+  test('RFC 9260 §9.2: after its SHUTDOWN the peer sends no data', () => {
+    const both = shuttingDown();
+    both.b.receive(forgeMany(tagFrom(both, 'a'), [dataChunk({ tsn: initialTsnOf(both, 'a') })]), both.link.now());
+    expect(both.b.discards.of('unexpected-chunk')).toBe(1);
+    both.link.flush();
+    expect(count(both.link.eventsOfB, 'message')).toBe(0);
+  });
+
+  test('RFC 9260 §9.2: an INIT while the end is awaited is answered with another SHUTDOWN ACK', () => {
+    const both = shuttingDown();
+    both.b.receive(forge(0, CHUNK_TYPE.init, 0, init()), both.link.now());
+    expect(drain(both.b, both.link.now()).map(typesOf)).toEqual([[CHUNK_TYPE.shutdownAck]]);
+  });
+
+  test('RFC 9260 §5.2.4 A, §9.2: and so is a cookie that would begin the association again', () => {
+    let made: ReturnType<typeof cookieOf> | undefined;
+    const both = shuttingDown(({ b, link }) => (made = cookieOf(b, link.now())));
+    both.b.receive(forge(made!.tag, CHUNK_TYPE.cookieEcho, 0, made!.cookie), both.link.now());
+    const [{ chunks }] = drain(both.b, both.link.now()).map(decode) as [Packet];
+    expect(chunks.map(({ type, value }) => [type, value[1]])).toEqual([
+      [CHUNK_TYPE.shutdownAck, undefined],
+      [CHUNK_TYPE.error, 10],
+    ]);
+    expect(both.b.state).toBe('shutdown-ack-sent');
   });
 
   test('C03 RFC 9260 §8.5.1 C: SHUTDOWN COMPLETE and SHUTDOWN ACK in the wrong state are dropped', () => {

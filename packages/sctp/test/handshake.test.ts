@@ -1,19 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
 import { ByteWriter, readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
-import { CHUNK_TYPE, type SctpAssociation } from '@petrel/sctp';
+import { CHUNK_TYPE } from '@petrel/sctp';
 import {
   chunksFrom,
   connect,
+  cookieOf,
   count,
   dataChunk,
   decode,
   drain,
   forge,
   forgeMany,
+  init,
   messages,
   newAssociation,
   NO_PROBES,
   pair,
+  parameter,
   PATIENT,
   tagFrom,
   typesOf,
@@ -111,24 +114,6 @@ describe('set-up', () => {
   });
 });
 
-/** An INIT as a hostile peer might make it. */
-function init(change: { tag?: number; window?: number; outbound?: number; inbound?: number; parameters?: Uint8Array } = {}): Uint8Array {
-  const writer = new ByteWriter().uint32(change.tag ?? 0x11223344).uint32(change.window ?? 100_000);
-  writer
-    .uint16(change.outbound ?? 10)
-    .uint16(change.inbound ?? 10)
-    .uint32(1);
-  return writer.bytes(change.parameters ?? new Uint8Array(0)).finish();
-}
-
-const parameter = (type: number, value: Uint8Array): Uint8Array =>
-  new ByteWriter()
-    .uint16(type)
-    .uint16(4 + value.length)
-    .bytes(value)
-    .pad(4)
-    .finish();
-
 const answerTo = (value: Uint8Array): { tag: number; type: number; value: Uint8Array } | undefined => {
   const association = newAssociation(1);
   association.receive(forge(0, CHUNK_TYPE.init, 0, value), 0);
@@ -221,20 +206,6 @@ describe('INIT', () => {
     expect(messages(both.link.eventsOfB)).toEqual(['1:51:still here']);
   });
 });
-
-/** An association that has got an INIT, and the cookie that it made. */
-function cookieOf(association: SctpAssociation, now: number = 0): { tag: number; cookie: Uint8Array } {
-  association.receive(forge(0, CHUNK_TYPE.init, 0, init()), now);
-  const [packet] = drain(association, now);
-  const { value } = decode(packet!).chunks[0]!;
-  for (let offset = 16; offset + 4 <= value.length; ) {
-    const length = (value[offset + 2]! << 8) | value[offset + 3]!;
-    if (value[offset + 1] === 7 && value[offset] === 0)
-      return { tag: readUint32(value, 0), cookie: value.slice(offset + 4, offset + length) };
-    offset += (length + 3) & ~3;
-  }
-  throw new Error('no cookie');
-}
 
 describe('state cookie', () => {
   test('RFC 9260 §5.1.5: the right one establishes the association', () => {
@@ -388,6 +359,17 @@ const between = (a: boolean, b: boolean): boolean[] => {
   }
   return (['a', 'b'] as const).map((side) => isZero(both.link.wire.findLast(({ from }) => from === side)!.datagram));
 };
+
+test('RFC 9653 §5.1: with them, too, for a peer that relies on something else than DTLS', () => {
+  const checksums = [1, 2].map((method) => {
+    const association = newAssociation(1, { zeroChecksum: true });
+    const { tag, cookie } = cookieOf(association, 0, { parameters: parameter(0x8001, Uint8Array.of(0, 0, 0, method)) });
+    association.receive(forge(tag, CHUNK_TYPE.cookieEcho, 0, cookie), 10);
+    return readUint32(drain(association, 10)[0]!, 8);
+  });
+  expect(checksums).toEqual([0, expect.any(Number)]);
+  expect(checksums[1]).not.toBe(0);
+});
 
 test('RFC 9653 §5: without checksums where both agree, and with them otherwise', () => {
   expect(between(true, true)).toEqual([true, true]);

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { fromHex } from '@petrel/bytes';
 import { CHUNK_TYPE, decodePacket, encodePacket } from '@petrel/sctp';
-import { connect, drain, forge, forgeMany, NO_PROBES, tagFrom, typesOf } from './support.ts';
+import { connect, decode, drain, forge, forgeMany, NO_PROBES, tagFrom, typesOf } from './support.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -44,6 +44,10 @@ test('C01 RFC 9653 §5.3: a checksum of zero is accepted only where that was neg
   expect(decodePacket(zero(hexOf('init')), true)).toBe('bad-checksum');
 });
 
+test('C01 RFC 9260 §3: less than a header, or a header alone, is no packet, with or without a checksum', () => {
+  expect([decodePacket(new Uint8Array(11), true), decodePacket(new Uint8Array(12), true)]).toEqual(['truncated-packet', 'bad-checksum']);
+});
+
 test.each(['chunk-len-0', 'chunk-len-3', 'chunk-len-past-end', 'short-11-bytes', 'bad-checksum'])(
   'C08 RFC 9260 §3.2: %s is dropped whole',
   (wanted) => {
@@ -64,6 +68,43 @@ test('C08: hundred chunks in a packet, unknown ones of all four kinds: at most o
   // §3.2: 00 stop; 01 stop and report; 10 skip; 11 skip and report.
   expect(answers).toEqual([[], [CHUNK_TYPE.error], [], [CHUNK_TYPE.error]]);
   expect(both.b.discards.of('unknown-chunk')).toBe(1 + 1 + 100 + 100);
+});
+
+test('C08 RFC 9260 §3.3.10.6: of unknown chunks little is sent back, however large and many they are', () => {
+  const both = connect({}, NO_PROBES);
+  const answer = (count: number, length: number): Uint8Array[] => {
+    const chunks = Array.from({ length: count }, () => ({ type: 0xff, flags: 0, value: new Uint8Array(length) }));
+    both.b.receive(forgeMany(tagFrom(both, 'a'), chunks), both.link.now());
+    const packets = drain(both.b, both.link.now()).map(decode);
+    return packets.flatMap((packet) => packet.chunks.flatMap(({ type, value }) => (type === CHUNK_TYPE.error ? [value] : [])));
+  };
+  expect(answer(1, 10_000).map(({ length }) => length)).toEqual([4 + 4 + 64]);
+  expect(answer(1000, 60).map(({ length }) => length)).toEqual([Math.floor(512 / 68) * 68]);
+});
+
+test('packets between other ports are dropped', () => {
+  const both = connect({}, NO_PROBES);
+  const abort = { type: CHUNK_TYPE.abort, flags: 0, value: new Uint8Array(0) };
+  const verificationTag = tagFrom(both, 'a');
+  for (const [sourcePort, destinationPort] of [
+    [5001, 5000],
+    [5000, 5001],
+  ] as const)
+    both.b.receive(encodePacket({ sourcePort, destinationPort, verificationTag }, [abort]), both.link.now());
+  expect(both.b.state).toBe('established');
+  expect(both.b.discards.of('wrong-port')).toBe(2);
+});
+
+test('C02 RFC 9260 §8.5.1: the T bit makes the peer’s tag as good only in ABORT and SHUTDOWN COMPLETE', () => {
+  const both = connect({}, NO_PROBES);
+  both.link.run(1000);
+  const before = both.b.nextTimeout();
+  const { abort, shutdownComplete, init, ...others } = CHUNK_TYPE;
+  for (const type of Object.values(others)) {
+    both.b.receive(forge(tagFrom(both, 'b'), type, 1, new Uint8Array(20)), both.link.now());
+    expect([type, drain(both.b, both.link.now()), both.b.nextTimeout(), both.b.state]).toEqual([type, [], before, 'established']);
+  }
+  expect([abort, shutdownComplete, init]).toEqual([6, 14, 1]);
 });
 
 test('C02 RFC 9260 §8.5: any chunk with a wrong verification tag is dropped; nothing is sent, and no timer touched', () => {

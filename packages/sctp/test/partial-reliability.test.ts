@@ -147,8 +147,17 @@ describe('C12: hostile FORWARD TSNs', () => {
 
   test('an old one is answered with a SACK, for its own was lost (RFC 3758 §3.6)', () => {
     const { both, tsn, receive } = receiver();
-    receive(new ByteWriter().uint32((tsn - 1) >>> 0).finish());
+    receive(
+      new ByteWriter()
+        .uint32((tsn - 1) >>> 0)
+        .uint16(1)
+        .uint16(5)
+        .finish(),
+    );
     expect(drain(both.b, both.link.now()).flatMap(typesOf)).toEqual([CHUNK_TYPE.sack]);
+    both.b.receive(forgeMany(tagFrom(both, 'a'), [dataChunk({ tsn })]), both.link.now());
+    both.link.flush();
+    expect(messages(both.link.eventsOfB)).toEqual(['1:51:x']); // nothing was skipped
   });
 
   test('a malformed one is dropped, and I-FORWARD-TSN where it was not agreed', () => {

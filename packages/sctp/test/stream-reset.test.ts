@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { ByteWriter } from '@petrel/bytes';
+import { ByteWriter, concatBytes } from '@petrel/bytes';
 import { CHUNK_TYPE, type SctpEvent } from '@petrel/sctp';
 import {
   chunksFrom,
@@ -164,6 +164,37 @@ describe('C13: what a peer may ask', () => {
     ]);
   });
 
+  test('RFC 6525 §5.2.2 E2: of what comes for the time after the reset 256 pieces are kept', () => {
+    const { ask, tsn, both, events } = peer();
+    const send = (n: number, sequence: number): void =>
+      both.b.receive(forgeMany(tagFrom(both, 'a'), [dataChunk({ tsn: (tsn + n) >>> 0, sequence })]), both.link.now());
+    expect(ask(request(tsn, tsn, [1]))).toEqual([6]);
+    for (let i = 0; i < 300; i++) send(1 + i, i);
+    send(0, 0);
+    expect(ask(new Uint8Array(0))).toEqual([1]);
+    expect(count(events(), 'message')).toBe(1 + 256);
+  });
+
+  test('RFC 6525 §5.2.2: a repetition under a new number that has to wait, too, holds up nothing afterwards', () => {
+    const { ask, tsn, both, events } = peer();
+    const send = (n: number, stream: number, sequence: number): void =>
+      both.b.receive(forgeMany(tagFrom(both, 'a'), [dataChunk({ tsn: (tsn + n) >>> 0, stream, sequence })]), both.link.now());
+    expect(ask(request(tsn, tsn, [1]))).toEqual([6]);
+    send(0, 1, 0);
+    expect(ask(request(tsn + 1, tsn + 1, [1]))).toEqual([1, 6]);
+    send(1, 2, 0);
+    expect(ask(new Uint8Array(0))).toEqual([1]);
+    send(2, 1, 0);
+    expect(ask(new Uint8Array(0))).toEqual([]);
+    expect(events().map(({ type }) => type)).toEqual(['message', 'incoming-streams-reset', 'message', 'message']);
+  });
+
+  test('RFC 6525 §3.1: two parameters of a chunk are read, however many there are', () => {
+    const { ask, tsn } = peer();
+    const requests = Array.from({ length: 10 }, (_, i) => request(tsn + i, tsn - 1, [i * 2, i * 2 + 1]));
+    expect(ask(concatBytes(...requests))).toEqual([1, 1]);
+  });
+
   test('requests of other kinds are denied, malformed ones dropped', () => {
     const { ask, tsn, both } = peer();
     expect(ask(new ByteWriter().uint16(14).uint16(8).uint32(tsn).finish())).toEqual([2]);
@@ -178,7 +209,28 @@ describe('C13: what a peer may ask', () => {
   });
 });
 
-const inProgress = (sequence: number): Uint8Array => new ByteWriter().uint16(16).uint16(12).uint32(sequence).uint32(6).finish();
+const answer = (sequence: number, result: number): Uint8Array =>
+  new ByteWriter()
+    .uint16(16)
+    .uint16(12)
+    .uint32(sequence >>> 0)
+    .uint32(result)
+    .finish();
+
+test('RFC 6525 §5.2.7: an answer with the number of another request is ignored', () => {
+  const both = connect(
+    { filter: (datagram, from) => (from === 'b' && typesOf(datagram).includes(CHUNK_TYPE.reConfig) ? undefined : datagram) },
+    NO_PROBES,
+  );
+  both.link.run(1000);
+  both.a.resetStreams([1], both.link.now());
+  drain(both.a, both.link.now());
+  const own = initialTsnOf(both, 'a');
+  both.a.receive(forge(tagFrom(both, 'b'), CHUNK_TYPE.reConfig, 0, answer(own + 1, 1)), both.link.now());
+  expect(both.a.pollEvent()).toBeUndefined();
+  both.a.receive(forge(tagFrom(both, 'b'), CHUNK_TYPE.reConfig, 0, answer(own, 1)), both.link.now());
+  expect(both.a.pollEvent()).toMatchObject({ type: 'outgoing-streams-reset', performed: true });
+});
 
 test('RFC 6525 §5.2.7 H2: a request that stays in progress is asked again, under a new number in the end, and that is no error', () => {
   const both = connect(
@@ -192,7 +244,7 @@ test('RFC 6525 §5.2.7 H2: a request that stays in progress is asked again, unde
     both.link.run(1000);
     const asked = chunksFrom(both, 'a', CHUNK_TYPE.reConfig).map(({ value }) => Buffer.from(value).readUInt32BE(4));
     for (const sequence of asked) sequences.add(sequence);
-    both.a.receive(forge(tagFrom(both, 'b'), CHUNK_TYPE.reConfig, 0, inProgress(asked.at(-1)!)), both.link.now());
+    both.a.receive(forge(tagFrom(both, 'b'), CHUNK_TYPE.reConfig, 0, answer(asked.at(-1)!, 6)), both.link.now());
     drain(both.a, both.link.now());
   }
   expect(sequences.size).toBeGreaterThan(1);

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
+import { ByteWriter, readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
 import { nobleCrypto } from '@petrel/crypto/noble';
 import type { Instant } from '@petrel/sans-io';
 import {
@@ -159,4 +159,42 @@ export function drain(association: SctpAssociation, now: Instant): Uint8Array[] 
   for (let packet = association.pollTransmit(now); packet; packet = association.pollTransmit(now)) packets.push(packet);
   while (association.pollEvent());
   return packets;
+}
+
+/** An INIT as a hostile peer might make it. */
+export function init(
+  change: { tag?: number; window?: number; outbound?: number; inbound?: number; parameters?: Uint8Array } = {},
+): Uint8Array {
+  const writer = new ByteWriter().uint32(change.tag ?? 0x11223344).uint32(change.window ?? 100_000);
+  writer
+    .uint16(change.outbound ?? 10)
+    .uint16(change.inbound ?? 10)
+    .uint32(1);
+  return writer.bytes(change.parameters ?? new Uint8Array(0)).finish();
+}
+
+export const parameter = (type: number, value: Uint8Array): Uint8Array =>
+  new ByteWriter()
+    .uint16(type)
+    .uint16(4 + value.length)
+    .bytes(value)
+    .pad(4)
+    .finish();
+
+/** An association that has got an INIT, and the cookie that it made. */
+export function cookieOf(
+  association: SctpAssociation,
+  now: number = 0,
+  change: Parameters<typeof init>[0] = {},
+): { tag: number; cookie: Uint8Array } {
+  association.receive(forge(0, CHUNK_TYPE.init, 0, init(change)), now);
+  const [packet] = drain(association, now);
+  const { value } = decode(packet!).chunks[0]!;
+  for (let offset = 16; offset + 4 <= value.length; ) {
+    const length = (value[offset + 2]! << 8) | value[offset + 3]!;
+    if (value[offset + 1] === 7 && value[offset] === 0)
+      return { tag: readUint32(value, 0), cookie: value.slice(offset + 4, offset + length) };
+    offset += (length + 3) & ~3;
+  }
+  throw new Error('no cookie');
 }

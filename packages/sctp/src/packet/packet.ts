@@ -80,8 +80,7 @@ export function packetProblem(bytes: Uint8Array, acceptZeroChecksum: boolean = f
   const isZero = acceptZeroChecksum && readUint32(bytes, 8) === 0 && bytes[COMMON_HEADER_LENGTH] !== CHUNK_TYPE.init;
   if (!isZero && !hasValidChecksum(bytes)) return 'bad-checksum';
   for (let offset = COMMON_HEADER_LENGTH; offset < bytes.length; ) {
-    if (offset + CHUNK_HEADER_LENGTH > bytes.length) return 'malformed-chunk';
-    const length = readUint16(bytes, offset + 2);
+    const length = readUint16(bytes, offset + 2); // 0 where there is no chunk header
     if (length < CHUNK_HEADER_LENGTH || offset + length > bytes.length) return 'malformed-chunk';
     offset += padded(length);
   }

@@ -24,7 +24,6 @@ export interface Sack {
 
 /** @returns undefined when malformed: a block that is empty, or not above the one before it, or counts that do not fit. */
 export function decodeSack(value: Uint8Array): Sack | undefined {
-  if (value.length < SACK_HEADER_LENGTH) return undefined;
   const gapCount = readUint16(value, 8);
   const duplicateCount = readUint16(value, 10);
   if (value.length < SACK_HEADER_LENGTH + gapCount * 4 + duplicateCount * 4) return undefined;

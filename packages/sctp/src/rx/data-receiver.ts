@@ -31,6 +31,8 @@ export type DataOutcome = 'accepted' | 'dropped' | 'no-user-data' | 'invalid-str
 const SACK_DELAY = 200;
 /** What a held piece costs besides its bytes: objects, and the packet that it is a view of. */
 const PIECE_COST = 256;
+/** No honest packet of a network is larger, in bytes. */
+const LARGE_PACKET = 2048;
 
 export class DataReceiver {
   readonly #options: DataReceiverOptions;
@@ -105,7 +107,7 @@ export class DataReceiver {
       discards.count('invalid-stream');
       return 'invalid-stream';
     }
-    const data = bytes.subarray(dataStart, end);
+    const data = isLittleOf(bytes, end - dataStart) ? bytes.slice(dataStart, end) : bytes.subarray(dataStart, end);
     if (interleaving) {
       const begins = (flags & DATA_FLAG.begin) !== 0;
       const last = readUint32(bytes, start + 12);
@@ -120,12 +122,9 @@ export class DataReceiver {
     if (forward === undefined) return false;
     this.#sackDue = 'now'; // also for an old one: its SACK was lost (RFC 3758 §3.6)
     if (compareSerial32(forward.cumulativeTsn, this.#tracker.cumulativeTsn) <= 0) return true;
-    if (this.#tracker.classify(forward.cumulativeTsn) === 'out-of-window') return false;
+    if (!this.#tracker.isInWindow(forward.cumulativeTsn)) return false;
     this.#tracker.skipTo(forward.cumulativeTsn);
-    this.#reassembly.forwardTo(
-      forward.cumulativeTsn,
-      forward.skipped.filter(({ streamId }) => streamId < this.#options.inboundStreams),
-    );
+    this.#reassembly.forwardTo(forward.cumulativeTsn, forward.skipped);
     return true;
   }
 
@@ -156,6 +155,11 @@ export class DataReceiver {
 
   resetStreams(streamIds: readonly number[]): void {
     this.#reassembly.resetStreams(streamIds);
+    this.endDeferral();
+  }
+
+  /** Nothing waits any more. */
+  endDeferral(): void {
     const waiting = this.#deferred?.fragments ?? [];
     this.#deferred = undefined;
     for (const { tsn, flags, streamId, sequence, fragmentSequence, ppid, data } of waiting) {
@@ -214,6 +218,11 @@ export class DataReceiver {
         deferred.fragments.push({ tsn, streamId, flags, sequence, fragmentSequence, ppid, data });
     } else this.#reassembly.add(tsn, flags, streamId, sequence, fragmentSequence, ppid, data);
   }
+}
+
+/** What is held keeps its packet in memory: a small piece of a large one is copied, so that {@link PIECE_COST} is the truth. */
+function isLittleOf(packet: Uint8Array, length: number): boolean {
+  return packet.length > LARGE_PACKET && length * 4 < packet.length;
 }
 
 /** A peer sends nothing on a stream whose reset is not answered (RFC 6525 §5.1.2 A1): more than this is an attack. */

@@ -48,6 +48,11 @@ export class DataTracker {
     if (this.#duplicates.length > 0) this.#duplicates = [];
   }
 
+  /** Whether a sender can have come so far. */
+  isInWindow(tsn: number): boolean {
+    return compareSerial32(tsn, this.#cumulative) <= WINDOW;
+  }
+
   /** Whether the chunk is new, seen, or outside what is tracked. */
   classify(tsn: number): 'new' | 'duplicate' | 'out-of-window' {
     const offset = compareSerial32(tsn, this.#cumulative);

@@ -83,6 +83,7 @@ export class InterleavedMessages {
       this.#heldBytes -= message.bytes;
       message.isTooLarge = true;
       message.parts = [];
+      for (const early of message.early?.keys() ?? []) message.early?.set(early, NOTHING);
       this.#limit.onMessageTooLarge(streamId);
     }
     if (isComplete(message)) this.#remove(streams, message);
