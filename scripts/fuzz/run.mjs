@@ -1,37 +1,42 @@
-// npm run fuzz [-- package [seconds [seed]]]: mutates the inputs that scripts/fuzz/<package>.ts gives as seeds and feeds them to its
-// targets. A target that throws has a bug: network input never throws. The seed and the input are printed, to repeat it.
-import { mkdirSync, readdirSync } from 'node:fs';
+// npm run fuzz [-- --target stun --seconds 60 --seed 1]: mutates the inputs that scripts/fuzz/<target>.ts gives as seeds and feeds them to its
+// functions, which share the seconds. One that throws has a bug: network input never throws. The seed and the input are printed, to repeat it.
+import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { parseArgs } from 'node:util';
+import { bundle } from '../bundle.mjs';
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '../..'));
-const [only, seconds = '10', seedText = '1'] = process.argv.slice(2);
-const files = readdirSync('scripts/fuzz').filter((file) => file.endsWith('.ts') && (only === undefined || file === `${only}.ts`));
-const out = '.cache/fuzz';
-mkdirSync(out, { recursive: true });
-await build({
-  entryPoints: files.map((file) => `scripts/fuzz/${file}`),
-  outdir: out,
-  outExtension: { '.js': '.mjs' },
-  bundle: true,
-  conditions: ['@petrel/source'],
-  external: ['@peculiar/x509'],
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  sourcemap: 'inline',
+const { values } = parseArgs({
+  options: {
+    target: { type: 'string', multiple: true },
+    seconds: { type: 'string', default: '10' },
+    seed: { type: 'string', default: '1' },
+  },
 });
+const known = readdirSync('scripts/fuzz')
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => basename(file, '.ts'));
+const wanted = values.target ?? known;
+const unknown = wanted.find((name) => !known.includes(name));
+if (unknown !== undefined) throw new Error(`There is no target ${unknown}, but: ${known.join(', ')}`);
+const seconds = Number(values.seconds);
+if (!(seconds > 0)) throw new Error(`--seconds wants a number above 0, not ${values.seconds}`);
 
-let state = Number(seedText) >>> 0;
-for (const file of files) {
-  const { targets, seeds } = await import(pathToFileURL(join(out, file.replace(/\.ts$/, '.mjs'))).href);
-  for (const [name, target] of Object.entries(targets))
-    fuzz(`${basename(file, '.ts')}/${name}`, target, [...seeds], Number(seconds) * 1000);
+let state = Number(values.seed) >>> 0;
+const scripts = await bundle(
+  wanted.map((name) => `scripts/fuzz/${name}.ts`),
+  '.cache/fuzz',
+);
+for (const script of scripts) {
+  const { targets, seeds } = await import(pathToFileURL(script).href);
+  const functions = Object.entries(targets);
+  for (const [name, target] of functions)
+    fuzz(`${basename(script, '.mjs')}/${name}`, target, [...seeds], (seconds * 1000) / functions.length);
 }
 
 function fuzz(name, target, corpus, duration) {
-  const end = performance.now() + duration / files.length;
+  const end = performance.now() + duration;
   let runs = 0;
   let slowest = 0;
   while (performance.now() < end) {
