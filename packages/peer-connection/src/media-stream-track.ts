@@ -6,6 +6,7 @@ import type { Random } from '@petrel/sans-io';
 import { defaultRandom } from './default-runtime.ts';
 import { exception } from './errors.ts';
 import { randomUuid } from './random-id.ts';
+import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
 
 /** What a track carries. */
@@ -84,7 +85,7 @@ export let mediaStreamTrackSlots: (track: MediaStreamTrack) => MediaStreamTrackS
  *   track.onended = () => console.log('the connection, or the section, has ended');
  * };
  */
-export class MediaStreamTrack extends EventTarget {
+export class MediaStreamTrack extends TypedEventTarget<MediaStreamTrack> {
   declare onmute: webidl.EventHandler<MediaStreamTrack>;
   declare onunmute: webidl.EventHandler<MediaStreamTrack>;
   declare onended: webidl.EventHandler<MediaStreamTrack>;

@@ -4,6 +4,7 @@ import { defaultRandom } from './default-runtime.ts';
 import { MediaStreamTrackEvent } from './events.ts';
 import type { MediaStreamTrack } from './media-stream-track.ts';
 import { randomUuid } from './random-id.ts';
+import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
 
 export interface MediaStreamSlots {
@@ -16,7 +17,7 @@ export interface MediaStreamSlots {
 export let mediaStreamSlots: (stream: MediaStream) => MediaStreamSlots;
 
 /** A set of tracks that belong together: the peer learns which streams a track is in (`a=msid`), and nothing else comes of it. */
-export class MediaStream extends EventTarget {
+export class MediaStream extends TypedEventTarget<MediaStream> {
   declare onaddtrack: webidl.EventHandler<MediaStream, MediaStreamTrackEvent>;
   declare onremovetrack: webidl.EventHandler<MediaStream, MediaStreamTrackEvent>;
   readonly #slots: MediaStreamSlots;

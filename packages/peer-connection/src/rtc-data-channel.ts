@@ -2,6 +2,7 @@
 import { Arena } from '@petrel/bytes';
 import { DataChannelSlots, type DataChannelOptions, type Payload } from './data-channel-slots.ts';
 import type { RTCErrorEvent } from './events.ts';
+import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
 
 /** The states of a channel, in their order (W3C WebRTC §6.2). */
@@ -58,7 +59,7 @@ export let dataChannelSlots: (channel: RTCDataChannel) => DataChannelSlots;
  * channel.onopen = () => channel.send('hello');
  * channel.onmessage = ({ data }) => console.log(data);
  */
-export class RTCDataChannel extends EventTarget {
+export class RTCDataChannel extends TypedEventTarget<RTCDataChannel> {
   declare onopen: webidl.EventHandler<RTCDataChannel>;
   declare onbufferedamountlow: webidl.EventHandler<RTCDataChannel>;
   declare onerror: webidl.EventHandler<RTCDataChannel, RTCErrorEvent>;

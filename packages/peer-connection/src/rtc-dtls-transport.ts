@@ -3,6 +3,7 @@ import { ALERT_DESCRIPTIONS, type DtlsFailure } from '@petrel/dtls';
 import { RTCError } from './errors.ts';
 import { RTCErrorEvent } from './events.ts';
 import type { RTCIceTransport } from './rtc-ice-transport.ts';
+import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
 
 /** `closed`: one of the sides has said close_notify. `failed`: the handshake or an authenticity check has, or there was a fatal alert. */
@@ -20,7 +21,7 @@ export let createRTCDtlsTransport: (iceTransport: RTCIceTransport) => RTCDtlsTra
 export let dtlsTransportSlots: (transport: RTCDtlsTransport) => DtlsTransportSlots;
 
 /** The DTLS transport of one or more senders, receivers and data channels (W3C WebRTC §5.5). Events: `statechange`, and `error` before it fails. */
-export class RTCDtlsTransport extends EventTarget {
+export class RTCDtlsTransport extends TypedEventTarget<RTCDtlsTransport> {
   declare onstatechange: webidl.EventHandler<RTCDtlsTransport>;
   declare onerror: webidl.EventHandler<RTCDtlsTransport, RTCErrorEvent>;
   readonly #slots: DtlsTransportSlots;

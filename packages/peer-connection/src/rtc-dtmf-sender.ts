@@ -1,6 +1,7 @@
 /** RTCDTMFSender (W3C WebRTC §7). The tones travel as telephone events (RFC 4733); see telephone-event.ts. */
 import { exception } from './errors.ts';
 import { RTCDTMFToneChangeEvent } from './events.ts';
+import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
 
 /** What the sender gives its DTMF object. */
@@ -21,7 +22,7 @@ export let createRTCDTMFSender: (transport: DtmfTransport) => RTCDTMFSender;
  * @example
  * pc.addTrack(microphone.track).dtmf?.insertDTMF('1234#');
  */
-export class RTCDTMFSender extends EventTarget {
+export class RTCDTMFSender extends TypedEventTarget<RTCDTMFSender> {
   declare ontonechange: webidl.EventHandler<RTCDTMFSender, RTCDTMFToneChangeEvent>;
   readonly #transport: DtmfTransport;
   #toneBuffer = '';

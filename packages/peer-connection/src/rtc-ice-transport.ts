@@ -1,5 +1,6 @@
 /** RTCIceTransport and RTCIceCandidatePair (W3C WebRTC §5.6). */
 import type { RTCIceCandidate, RTCIceComponent } from './rtc-ice-candidate.ts';
+import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
 
 /** `unknown` until there is a description. The controlling side nominates (RFC 8445 §6.1.1). */
@@ -38,7 +39,7 @@ export let iceTransportSlots: (transport: RTCIceTransport) => IceTransportSlots;
  * @example
  * const pair = pc.sctp?.transport.iceTransport.getSelectedCandidatePair();
  */
-export class RTCIceTransport extends EventTarget {
+export class RTCIceTransport extends TypedEventTarget<RTCIceTransport> {
   declare onstatechange: webidl.EventHandler<RTCIceTransport>;
   declare ongatheringstatechange: webidl.EventHandler<RTCIceTransport>;
   declare onselectedcandidatepairchange: webidl.EventHandler<RTCIceTransport>;

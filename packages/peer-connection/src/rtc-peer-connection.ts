@@ -40,6 +40,7 @@ import { getStatsOf, selectTrack } from './stats/get-stats.ts';
 import type { RTCStatsReport } from './stats/rtc-stats-report.ts';
 import type { TapListener } from './tap.ts';
 import { addTrack, addTransceiver, removeTrack } from './transceivers.ts';
+import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
 
 /** The argument of `createOffer` (W3C WebRTC §4.2.7, §4.4.3.2). */
@@ -81,7 +82,7 @@ export let peerConnectionSlots: (connection: RTCPeerConnection) => PeerConnectio
  * await pc.setLocalDescription();
  * signaling.send({ description: pc.localDescription });
  */
-export class RTCPeerConnection extends EventTarget {
+export class RTCPeerConnection extends TypedEventTarget<RTCPeerConnection> {
   declare onnegotiationneeded: webidl.EventHandler<RTCPeerConnection>;
   declare onicecandidate: webidl.EventHandler<RTCPeerConnection, RTCPeerConnectionIceEvent>;
   declare onicecandidateerror: webidl.EventHandler<RTCPeerConnection, RTCPeerConnectionIceErrorEvent>;

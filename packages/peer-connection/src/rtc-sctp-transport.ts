@@ -1,5 +1,6 @@
 /** RTCSctpTransport (W3C WebRTC §6.1.1). */
 import type { RTCDtlsTransport } from './rtc-dtls-transport.ts';
+import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
 
 /** `closed` is final: with the association, its channels have ended. */
@@ -24,7 +25,7 @@ export let createRTCSctpTransport: (transport: RTCDtlsTransport, initialState?: 
 export let sctpTransportSlots: (transport: RTCSctpTransport) => SctpTransportSlots;
 
 /** The SCTP association under the data channels (W3C WebRTC §6.1). Event: `statechange`. */
-export class RTCSctpTransport extends EventTarget {
+export class RTCSctpTransport extends TypedEventTarget<RTCSctpTransport> {
   declare onstatechange: webidl.EventHandler<RTCSctpTransport>;
   readonly #slots: SctpTransportSlots;
 

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -26,6 +26,23 @@ function run(file: string, source: string): string {
   writeFileSync(join(folder, file), source);
   return execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8', timeout: 30_000 }).trim();
 }
+
+/** What the compiler says, nothing if it is content. */
+function typeErrors(options: readonly string[]): string {
+  const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false', '--target', 'es2022'];
+  const lib = options.includes('--lib') ? [] : ['--lib', 'es2022'];
+  const { stdout, stderr } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...strict, ...lib, ...options], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  return stdout + stderr;
+}
+
+const PAGE = `
+  import { closeWithPeer } from 'petrel/page';
+  const pc = new RTCPeerConnection();
+  closeWithPeer(pc, [pc.createDataChannel('x')], (reason) => console.log(reason.length));
+`;
 
 /** Two peers in one process connect over real sockets, say hello, close; the process then has to end by itself. */
 const helloOverChannel = `
@@ -59,29 +76,27 @@ describe('the packed tarball, installed into an empty folder', () => {
   }, 60_000);
 
   test.each([
-    ['consumer.mts', 'import'],
-    ['consumer.cts', 'require'],
+    ['import and require', ['--module', 'node16'], ['program.mts', 'program.cts']],
+    ['a bundler', ['--module', 'esnext', '--moduleResolution', 'bundler'], ['program.ts']],
+    [
+      'import and require, beside the declarations of the DOM',
+      ['--module', 'nodenext', '--lib', 'es2022,dom'],
+      ['program.mts', 'program.cts'],
+    ],
+    ['a bundler, beside the declarations of the DOM', ['--module', 'preserve', '--lib', 'es2022,dom'], ['program.ts']],
   ])(
-    '%s type-checks without skipLibCheck',
-    (file) => {
-      writeFileSync(
-        join(folder, file),
-        `import { RTCPeerConnection, RtpSource, type CloseReport } from 'petrel';
-       const pc = new RTCPeerConnection({ iceServers: [] });
-       export const sender = pc.addTrack(new RtpSource('video').track);
-       export const report: Promise<CloseReport> = pc.closed;
-       // @ts-expect-error the label is a string
-       pc.createDataChannel({});
-      `,
-      );
-      const tsc = join(root, 'node_modules/typescript/bin/tsc');
-      const types = join(root, 'node_modules/@types');
-      const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--typeRoots', types, '--types', 'node'];
-      const check = (): Buffer => execFileSync(process.execPath, [tsc, ...options, file], { cwd: folder, stdio: 'pipe' });
-      expect(check).not.toThrow();
+    'type-checks in strict mode, declarations included: %s',
+    (_name, options, files) => {
+      for (const file of files) copyFileSync(join(__dirname, 'consumer/program.ts'), join(folder, file));
+      expect(typeErrors([...options, '--typeRoots', join(root, 'node_modules/@types'), '--types', 'node', ...files])).toBe('');
     },
     60_000,
   );
+
+  test('petrel/page type-checks with the declarations of the DOM alone', () => {
+    writeFileSync(join(folder, 'page.ts'), PAGE);
+    expect(typeErrors(['--module', 'esnext', '--moduleResolution', 'bundler', '--lib', 'es2022,dom', '--types', '', 'page.ts'])).toBe('');
+  }, 60_000);
 
   test('brings nothing but @peculiar/x509 and what that needs', () => {
     const tree = JSON.parse(execFileSync('npm', ['ls', '--json', '--depth=1'], { cwd: folder, encoding: 'utf8' }));
