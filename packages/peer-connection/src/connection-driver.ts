@@ -31,6 +31,7 @@ export class ConnectionDriver {
   #timer: TimerHandle | undefined;
   #armedFor: Instant = NEVER;
   #flushScheduled = false;
+  #timeoutQueued = false;
   #closing: ShutdownSequencer | undefined;
   #isBackground = false;
   #isAwaited = false;
@@ -104,7 +105,7 @@ export class ConnectionDriver {
     this.#isBackground = !alive;
     this.#sockets.setReferenced(alive);
     this.#cancelTimer();
-    this.#armTimer();
+    this.#armTimer(this.#runtime.now());
   }
 
   /** Somebody waits for the report of {@link close}: until it is there, the closing connection keeps the process alive. It does not otherwise. */
@@ -196,13 +197,17 @@ export class ConnectionDriver {
   #sendAll(now: Instant = this.#runtime.now()): void {
     const core = this.#closing ?? this.stack;
     for (let transmit = core.pollTransmit(now); transmit; transmit = core.pollTransmit(now)) this.#sockets.send(transmit);
-    this.#armTimer();
+    this.#armTimer(now);
   }
 
-  /** Moves the one timer only when a deadline got earlier; a later one is found when it fires. */
-  #armTimer(): void {
+  /**
+   * Moves the one timer only when a deadline got earlier; a later one is found when it fires. What is due already waits for what has arrived
+   * in the meantime, and not for a timer.
+   */
+  #armTimer(now: Instant): void {
     const deadline = (this.#closing ?? this.stack).nextTimeout();
     if (deadline >= this.#armedFor || this.#released) return;
+    if (deadline <= now) return this.#queueTimeout();
     this.#timer?.cancel();
     this.#armedFor = deadline;
     this.#timer = this.#runtime.setTimer(deadline, this.#onTimer, this.#isBackground || this.#closing !== undefined);
@@ -211,6 +216,19 @@ export class ConnectionDriver {
   readonly #onTimer = (): void => {
     this.#timer = undefined;
     this.#armedFor = NEVER;
+    (this.#closing ?? this.stack).handleTimeout(this.#runtime.now());
+    this.#afterNetworkInput();
+  };
+
+  #queueTimeout(): void {
+    if (this.#timeoutQueued) return;
+    this.#timeoutQueued = true;
+    this.#runtime.queueTask(this.#onDue);
+  }
+
+  readonly #onDue = (): void => {
+    this.#timeoutQueued = false;
+    if (this.#released) return;
     (this.#closing ?? this.stack).handleTimeout(this.#runtime.now());
     this.#afterNetworkInput();
   };

@@ -207,10 +207,11 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   }
 
   handleTimeout(now: Instant): void {
-    this.ice.handleTimeout(now);
+    // It is mostly one of them that something is due for, and often: SCTP with its SACKs.
+    if (this.ice.nextTimeout() <= now) this.ice.handleTimeout(now);
     this.#dtls?.handleTimeout(now);
     this.#sctp?.handleTimeout(now);
-    this.media.handleTimeout(now);
+    if (this.media.nextTimeout() <= now) this.media.handleTimeout(now);
     if (this.#abortDoubtAt <= now) this.#doubtPeer(now);
     this.#drain(now);
   }

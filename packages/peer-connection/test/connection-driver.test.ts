@@ -40,3 +40,20 @@ test('the close: ABORT before close_notify, answered within a round trip, socket
   await network.run(5000);
   expect(a.driver.openHandles()).toEqual([]);
 });
+
+test('RFC 9260 §6.2: in a bulk transfer a SACK answers what has come at once, and does not wait for a timer', async () => {
+  const { network, a, b } = await connectedPair();
+  const channel = a.driver.input(({ channels }, now) => channels.create({ label: 'bulk' }, now));
+  const seen = { packets: 0, sacks: 0 };
+  b.driver.stack.tap = ({ direction, layer, summary }) => {
+    if (layer !== 'sctp') return;
+    if (direction === 'in') seen.packets += 1;
+    else if (summary.includes('SACK')) seen.sacks += 1;
+  };
+  const messages = 80;
+  for (let i = 0; i < messages; i++) a.driver.input(({ channels }, now) => channels.send(channel, new Uint8Array(65_536), now));
+  const arrived = (): number => b.events.filter((event) => event.layer === 'channel' && event.event.type === 'message').length;
+  expect(await network.runUntil(() => arrived() === messages, 1000)).toBe(true);
+  // The first thousand packets are acknowledged two by two.
+  expect(seen.sacks).toBeLessThan(500 + (seen.packets - 1000) / 4);
+});

@@ -15,6 +15,7 @@ import {
   isData,
   messages,
   NO_PROBES,
+  type Pair,
   pair,
   sackChunk,
   tagFrom,
@@ -91,6 +92,27 @@ describe.each(KINDS)('messages in %s', (_, kind) => {
   });
 });
 
+/** So many packets at the beginning, and after a loss, are acknowledged two by two. */
+const EAGER = 1000;
+
+/** The receiver after so many packets, and what gives it the next one and says what it answers. */
+function afterPackets(packets: number): { receive: (n: number) => number[]; timesOut: () => number[] } & Pair {
+  const both = connect({}, { ...NO_PROBES, interleaving: false });
+  both.link.run(1000);
+  const [tag, tsn] = [tagFrom(both, 'a'), initialTsnOf(both, 'a')];
+  const answer = (): number[] => drain(both.b, both.link.now()).flatMap(typesOf);
+  const receive = (n: number): number[] => {
+    both.b.receive(forgeMany(tag, [dataChunk({ tsn: (tsn + n) >>> 0, flags: 7 })]), both.link.now());
+    return answer();
+  };
+  const timesOut = (): number[] => {
+    both.b.handleTimeout(both.link.now());
+    return answer();
+  };
+  for (let n = 0; n < packets; n++) expect(receive(n)).toEqual(n % 2 === 0 ? [] : [CHUNK_TYPE.sack]);
+  return { ...both, receive, timesOut };
+}
+
 describe('acknowledgement', () => {
   test('RFC 9260 §6.2: a lone packet is acknowledged within 200 ms, the second at once', () => {
     const both = connect({}, { ...NO_PROBES, interleaving: false });
@@ -108,6 +130,41 @@ describe('acknowledgement', () => {
     expect(receive(5)).toEqual([CHUNK_TYPE.sack]); // a gap
     expect(receive(4)).toEqual([CHUNK_TYPE.sack]); // its end
     expect(receive(4)).toEqual([CHUNK_TYPE.sack]); // a duplicate
+  });
+
+  describe('RFC 9260 §6.2: packets of a bulk transfer', () => {
+    test('those that came together are acknowledged together, as soon as the timers are looked at', () => {
+      const { b, link, receive, timesOut } = afterPackets(EAGER);
+      expect(receive(EAGER)).toEqual([]);
+      expect(b.nextTimeout()).toBe(link.now() + 200);
+      expect([1, 2, 3].map((n) => receive(EAGER + n))).toEqual([[], [], []]);
+      expect(b.nextTimeout()).toBe(link.now());
+      expect(timesOut()).toEqual([CHUNK_TYPE.sack]);
+      expect(timesOut()).toEqual([]);
+    });
+
+    test('eight at the most', () => {
+      const { receive } = afterPackets(EAGER);
+      const answers = Array.from({ length: 24 }, (_, n) => receive(EAGER + n).length);
+      expect(answers).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
+    });
+
+    test('§6.7, §7.2.1: after a loss each packet is answered until the gap is closed, then every second', () => {
+      const { receive } = afterPackets(EAGER);
+      const sack = [CHUNK_TYPE.sack];
+      expect([1, 2, 3].map((n) => receive(EAGER + n))).toEqual([sack, sack, sack]);
+      expect(receive(EAGER)).toEqual(sack); // closes it
+      expect([4, 5, 6, 7].map((n) => receive(EAGER + n))).toEqual([[], sack, [], sack]);
+    });
+
+    test('they go with data that is sent anyway (§6.10)', () => {
+      const { b, link, receive } = afterPackets(EAGER);
+      receive(EAGER);
+      receive(EAGER + 1);
+      b.send(1, 51, utf8('pong'), {}, link.now());
+      expect(drain(b, link.now()).flatMap(typesOf)).toEqual([CHUNK_TYPE.sack, CHUNK_TYPE.data]);
+      expect(b.nextTimeout()).toBeGreaterThan(link.now());
+    });
   });
 
   test('RFC 9260 §3.3.4: gaps and duplicates are reported', () => {

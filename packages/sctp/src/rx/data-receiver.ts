@@ -29,6 +29,10 @@ export type DataOutcome = 'accepted' | 'dropped' | 'no-user-data' | 'invalid-str
 
 /** SACK.Delay (RFC 9260 §16). */
 const SACK_DELAY = 200;
+/** The most packets that one SACK answers when they came all at once. */
+const SACK_BURST = 8;
+/** So many packets are not taken together: a sender that begins, or has lost something, opens its window SACK by SACK (§7.2.1). */
+const EAGER_PACKETS = 1000;
 /** What a held piece costs besides its bytes: objects, and the packet that it is a view of. */
 const PIECE_COST = 256;
 /** No honest packet of a network is larger, in bytes. */
@@ -43,6 +47,7 @@ export class DataReceiver {
   #lastWindow: number;
   #sackDue: 'no' | 'delayed' | 'now' = 'no';
   #packetsSinceSack = 0;
+  #eagerPackets: number = EAGER_PACKETS;
   /** A stream reset waits for this TSN; what is beyond it on these streams waits too (RFC 6525 §5.2.2 E2). */
   #deferred: { readonly lastTsn: number; readonly streamIds: readonly number[]; readonly fragments: Fragment[] } | undefined;
 
@@ -128,13 +133,19 @@ export class DataReceiver {
     return true;
   }
 
-  /** §6.2: every second packet with data is acknowledged at once, a lone one within 200 ms. */
+  /**
+   * §6.2: every second packet with data is acknowledged at once, a lone one within 200 ms. In a bulk transfer, one SACK answers what the driver has
+   * received before it looks at the timers, for a SACK costs as much as a packet of data.
+   */
   onPacketWithData(now: Instant): void {
     this.#packetsSinceSack += 1;
-    if (this.#packetsSinceSack >= 2) this.#sackDue = 'now';
+    if (this.#packetsSinceSack >= (this.#eagerPackets > 0 ? 2 : SACK_BURST)) this.#sackDue = 'now';
+    if (this.#tracker.gapCount > 0) this.#eagerPackets = EAGER_PACKETS;
+    else if (this.#eagerPackets > 0) this.#eagerPackets -= 1;
     if (this.#sackDue === 'now') return;
     this.#sackDue = 'delayed';
-    if (!this.#options.timers.isRunning('sack')) this.#options.timers.start('sack', now + SACK_DELAY);
+    const deadline = this.#packetsSinceSack >= 2 ? now : now + SACK_DELAY;
+    if (deadline < this.#options.timers.deadline('sack')) this.#options.timers.start('sack', deadline);
   }
 
   acknowledgeNow(): void {

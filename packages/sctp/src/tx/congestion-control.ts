@@ -1,10 +1,10 @@
-/** Congestion control of one path (RFC 9260 §7.2), in bytes of user data; slow start and its end after a loss, byte counting (RFC 3465, L = 2). */
+/** Congestion control of one path (RFC 9260 §7.2), in bytes of user data; slow start and its end after a loss, byte counting (RFC 3465). */
 import { compareSerial32 } from '@petrel/bytes';
 
 /** Packets of the initial window, as RFC 6928 found safe for TCP; RFC 9260 §7.2.1 still says 4. */
 const INITIAL_WINDOW = 10;
-/** How many packets a SACK for more than one may add in slow start: L of RFC 9260 §7.2.1. */
-const SLOW_START_LIMIT = 2;
+/** How many packets a SACK for more than one may add in slow start: L of RFC 9260 §7.2.1, with the value of RFC 9406 §4.2. */
+const SLOW_START_LIMIT = 8;
 
 export class CongestionControl {
   /** Payload of a packet: PMDCS. */
