@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { MediaStream, RtpSource } from '../src/index.ts';
+import { SimulatedNetwork } from '@petrel/testing';
+import { MediaStream, RTCPeerConnection, RtpSource } from '../src/index.ts';
 import { PeerPair } from './peer-pair.ts';
 
 /** Everything of a negotiation that has random identifiers in it. */
@@ -25,6 +26,19 @@ test('M01: identifiers of tracks, streams, transactions and statistics follow fr
   const [once, again, other] = [await negotiate(7), await negotiate(7), await negotiate(8)];
   expect(again).toEqual(once);
   expect(other).not.toEqual(once);
+});
+
+test('M01: the certificate that a connection makes for itself follows from the seed', async () => {
+  const generated = async (seed: number): Promise<string> => {
+    const network = new SimulatedNetwork({ seed });
+    const connection = new RTCPeerConnection({}, network.addHost('a', { interfaces: [] }).runtime);
+    connection.createDataChannel('data');
+    return (await network.settled(connection.createOffer())).sdp;
+  };
+  const [once, again, other] = [await generated(7), await generated(7), await generated(8)];
+  expect(once).toContain('a=fingerprint:sha-256');
+  expect(again).toBe(once);
+  expect(other).not.toBe(once);
 });
 
 test('RFC 9562 §5.4: what nobody has announced yet has a random UUID, and keeps it', () => {
