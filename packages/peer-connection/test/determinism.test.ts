@@ -33,7 +33,7 @@ test('M01: the certificate that a connection makes for itself follows from the s
     const network = new SimulatedNetwork({ seed });
     const connection = new RTCPeerConnection({}, network.addHost('a', { interfaces: [] }).runtime);
     connection.createDataChannel('data');
-    return (await network.settled(connection.createOffer())).sdp;
+    return (await network.settled(connection.createOffer())).sdp!;
   };
   const [once, again, other] = [await generated(7), await generated(7), await generated(8)];
   expect(once).toContain('a=fingerprint:sha-256');
