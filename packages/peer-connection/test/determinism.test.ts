@@ -22,6 +22,14 @@ async function negotiate(seed: number): Promise<unknown> {
   };
 }
 
+/** An offer with a certificate that was not configured. */
+async function generated(seed: number): Promise<string> {
+  const network = new SimulatedNetwork({ seed });
+  const connection = new RTCPeerConnection({}, network.addHost('a', { interfaces: [] }).runtime);
+  connection.createDataChannel('data');
+  return (await network.settled(connection.createOffer())).sdp!;
+}
+
 test('M01: identifiers of tracks, streams, transactions and statistics follow from the seed', async () => {
   const [once, again, other] = [await negotiate(7), await negotiate(7), await negotiate(8)];
   expect(again).toEqual(once);
@@ -29,12 +37,6 @@ test('M01: identifiers of tracks, streams, transactions and statistics follow fr
 });
 
 test('M01: the certificate that a connection makes for itself follows from the seed', async () => {
-  const generated = async (seed: number): Promise<string> => {
-    const network = new SimulatedNetwork({ seed });
-    const connection = new RTCPeerConnection({}, network.addHost('a', { interfaces: [] }).runtime);
-    connection.createDataChannel('data');
-    return (await network.settled(connection.createOffer())).sdp!;
-  };
   const [once, again, other] = [await generated(7), await generated(7), await generated(8)];
   expect(once).toContain('a=fingerprint:sha-256');
   expect(again).toBe(once);
