@@ -159,7 +159,7 @@ export class RTCDataChannel extends TypedEventTarget<RTCDataChannel> {
    * Not in the W3C's API: the messages as a stream of strings and `Uint8Array`s, from the first access on. While nobody reads, the peer is held
    * back by SCTP's receive window, which all channels of a connection share. `message` events fire as well. Ends when the channel closes.
    */
-  get readable(): ReadableStream<string | Uint8Array> {
+  get readable(): ReadableStream<string | Uint8Array> & AsyncIterable<string | Uint8Array> {
     return this.#slots.streams.readable;
   }
 

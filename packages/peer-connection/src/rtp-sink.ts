@@ -41,7 +41,7 @@ export class RtpSink {
    * The packets from now on as a stream, which ends with the track or with {@link close}. While nobody reads, 512 packets wait; those that come
    * then are dropped and counted in {@link dropped}, as media cannot be asked to wait.
    */
-  get readable(): ReadableStream<Uint8Array> {
+  get readable(): ReadableStream<Uint8Array> & AsyncIterable<Uint8Array> {
     this.#readable ??= new ReadableStream<Uint8Array>(
       {
         start: (controller) => {

@@ -74,7 +74,7 @@ export class FrameSink {
    * @example
    * for await (const frame of sink.readable) await encoder.write(frame.data);
    */
-  get readable(): ReadableStream<ReceivedFrame> {
+  get readable(): ReadableStream<ReceivedFrame> & AsyncIterable<ReceivedFrame> {
     this.#readable ??= new ReadableStream<ReceivedFrame>(
       {
         start: (controller) => {
