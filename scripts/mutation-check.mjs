@@ -64,27 +64,43 @@ function newTestRunner(copy) {
   const stop = () => {
     child?.kill('SIGKILL');
     child = undefined;
+    runs = 0;
   };
-  const run = (test, only) => {
-    if (runs++ % RUNS_PER_PROCESS === 0) stop();
-    child ??= fork(join(root, 'scripts/mutation-worker.mjs'), { cwd: copy, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
-    return new Promise((resolve) => {
-      const end = (result) => {
-        clearTimeout(timer);
-        child?.removeAllListeners();
-        resolve(result);
-      };
-      const hang = () => {
-        stop();
-        end({ failed: 1, passed: 0 });
-      };
-      const timer = setTimeout(hang, PATIENCE);
-      child.once('message', end);
-      child.once('exit', hang);
-      child.send({ test, only });
+  const start = () => {
+    const started = fork(join(root, 'scripts/mutation-worker.mjs'), { cwd: copy, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    started.on('error', () => {}); // it has gone: its exit says so
+    started.once('exit', () => {
+      if (child === started) stop();
     });
+    return started;
+  };
+  /** Tests that take the process with them have noticed, unless it was those before that did. */
+  const run = async (test, only) => {
+    if (runs === RUNS_PER_PROCESS) stop();
+    const isFresh = runs === 0;
+    child ??= start();
+    runs += 1;
+    const result = await answerOf(child, { test, only });
+    if (result !== 'gone') return result;
+    stop();
+    return isFresh ? { failed: 1, passed: 0 } : run(test, only);
   };
   return { run, stop };
+}
+
+/** @returns 'gone' when the process ends, or has to be ended, without an answer */
+function answerOf(child, request) {
+  return new Promise((resolve) => {
+    const end = (result) => {
+      clearTimeout(timer);
+      child.off('message', end).off('exit', gone);
+      resolve(result);
+    };
+    const gone = () => end('gone');
+    const timer = setTimeout(gone, PATIENCE);
+    child.on('message', end).on('exit', gone);
+    child.send(request);
+  });
 }
 
 /** Sources and tests are copied; packages that are not ours are linked. */

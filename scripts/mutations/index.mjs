@@ -2,7 +2,8 @@
 // there once, what is there without it, the test file that has to notice, and, to be quick, a pattern of test names.
 import { dtlsMutations } from './dtls.mjs';
 import { mediaMutations } from './media.mjs';
+import { negotiationMutations } from './negotiation.mjs';
 import { sctpMutations } from './sctp.mjs';
 import { transportMutations } from './transport.mjs';
 
-export const mutations = [...dtlsMutations, ...mediaMutations, ...sctpMutations, ...transportMutations];
+export const mutations = [...dtlsMutations, ...mediaMutations, ...negotiationMutations, ...sctpMutations, ...transportMutations];

@@ -143,7 +143,7 @@ function readName(reader: ByteReader): string | undefined {
     if (length === 0) return labels.join('.').toLowerCase();
     if (length < 64) {
       const label = decodeUtf8Strict(cursor.view(length));
-      if (label === undefined || cursor.overrun) return undefined;
+      if (label === undefined) return undefined;
       labels.push(label);
     } else if (length >= 192) {
       const target = ((length & 63) << 8) | cursor.uint8();

@@ -11,6 +11,22 @@ import type { OpenHandle, OpenHandles } from './open-handles.ts';
 /** Answers in one second, at most. */
 const MAX_ANSWERS = 50;
 
+/** Who asks for a name all the time is not answered all the time. */
+export class AnswerBudget {
+  #second = -1;
+  #answers = 0;
+
+  /** @param now in milliseconds @returns whether one more answer may be given */
+  take(now: number): boolean {
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#answers = 0;
+    }
+    return ++this.#answers <= MAX_ANSWERS;
+  }
+}
+
 /** The socket exists while there are names. It does not keep the process alive. */
 export class MdnsResponder {
   readonly #handles: OpenHandles;
@@ -18,8 +34,7 @@ export class MdnsResponder {
   readonly #names = new Map<string, string>();
   #socket: Socket | undefined;
   #handle: OpenHandle | undefined;
-  #second = 0;
-  #answers = 0;
+  readonly #budget = new AnswerBudget();
 
   /** @param port another one for tests */
   constructor(handles: OpenHandles, port: number = MDNS_PORT) {
@@ -75,20 +90,11 @@ export class MdnsResponder {
     const question = decodeQuestion(message);
     for (const name of question?.names ?? []) {
       const own = this.#names.get(name);
-      if (own === undefined || !this.#mayAnswer()) continue;
+      if (own === undefined || !this.#budget.take(performance.now())) continue;
       // RFC 6762 §6.7: who asks from another port gets the answer there, with its question's identifier.
       if (port !== this.#port) this.#socket?.send(encodeAnswer(name, own, question!.id), port, address);
       else if (this.#socket) multicast(this.#socket, encodeAnswer(name, own), this.#port);
     }
-  }
-
-  #mayAnswer(): boolean {
-    const second = Math.floor(performance.now() / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#answers = 0;
-    }
-    return ++this.#answers <= MAX_ANSWERS;
   }
 
   #drop(): void {

@@ -2,8 +2,9 @@ import { createSocket, type Socket } from 'node:dgram';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { fromHex } from '@petrel/bytes';
 import { decodeQuestion, decodeResponse, encodeAnswer, encodeQuery } from '../src/mdns-message.ts';
-import { MdnsResponder } from '../src/mdns-responder.ts';
+import { AnswerBudget, MdnsResponder } from '../src/mdns-responder.ts';
 import { isMulticastName, MdnsResolver } from '../src/mdns-resolver.ts';
+import { multicast } from '../src/mdns-sockets.ts';
 import { networkInterfaces } from '../src/network-interfaces.ts';
 import { OpenHandles } from '../src/open-handles.ts';
 
@@ -54,6 +55,7 @@ describe('messages', () => {
     expect(decodeResponse(response([record(name('a.local'), 1, [192, 0, 2, 7], 0)]))).toEqual([]);
     expect(decodeResponse(response([record(name('a.local'), 1, [192, 0, 2, 7], 9, 3)]))).toEqual([]);
     expect(decodeResponse(response([record(name('a.local'), 1, [192, 0, 2])]))).toEqual([]);
+    expect(decodeResponse(response([record(name('a.local'), 28, [192, 0, 2, 7])]))).toEqual([]);
     expect(decodeResponse(response([record(name('a.local'), 16, [1, 65])]))).toEqual([]);
   });
 
@@ -136,7 +138,12 @@ describe('own names', () => {
     const { handles, resolver, responder } = setUp();
     const other = NAME.replace('7b', '8c');
     const advertisements = [responder.advertise(NAME, '192.0.2.7'), responder.advertise(other, '2001:db8::7')];
+    // Somebody asks for a name that is not ours.
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind(0, resolve));
+    multicast(socket, encodeQuery('nobody.local'), PORT_OF_OWN);
     expect(await resolver.resolve(NAME.toUpperCase())).toEqual(['192.0.2.7']);
+    socket.close();
     expect(await resolver.resolve(other)).toEqual(['2001:db8::7']);
     advertisements[0]!.close();
     expect(handles.list()).toEqual(['mdns responder']);
@@ -152,6 +159,14 @@ describe('own names', () => {
     );
     expect(decodeResponse(answer)).toEqual([{ name: 'a.local', address: '192.0.2.7' }]);
     expect(decodeResponse(encodeAnswer('a.local', '2001:db8::1'))).toEqual([{ name: 'a.local', address: '2001:db8::1' }]);
+  });
+
+  test('F02: fifty answers in a second, and sixteen names of one question', () => {
+    const budget = new AnswerBudget();
+    const answered = (now: number): number => Array.from({ length: 200 }, () => budget.take(now)).filter(Boolean).length;
+    expect([answered(100), answered(1999), answered(2000)]).toEqual([50, 50, 50]);
+    const questions = Array.from({ length: 20 }, (_, i) => [...name(`n${i}.local`), 0, 1, 0, 1]);
+    expect(decodeQuestion(Uint8Array.from([0, 0, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, ...questions.flat()]))?.names).toHaveLength(16);
   });
 
   test('questions: own kinds only, no responses, every truncation', () => {

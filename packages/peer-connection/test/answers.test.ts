@@ -163,7 +163,14 @@ describe('RFC 8829 §5.8: what is refused', () => {
     ['credentials of other characters', offers.aiortc.replace('a=ice-ufrag:19hu', 'a=ice-ufrag:19-u'), 'InvalidAccessError'],
     ['no fingerprint', offers.aiortc.replaceAll(/a=fingerprint:.*\r\n/g, ''), 'InvalidAccessError'],
     ['RTCP that is not multiplexed', offers.aiortc.replaceAll('a=rtcp-mux\r\n', ''), 'InvalidAccessError'],
-    ['two sections of one name', offers.aiortc.replace('a=mid:1', 'a=mid:0'), 'InvalidAccessError'],
+    ['two sections of one name', offers.aiortc.replace('a=mid:1', 'a=mid:0').replace(/a=group.*\r\n/, ''), 'InvalidAccessError'],
+    [
+      'a section in two groups',
+      offers.aiortc.replace('a=group:BUNDLE 0 1 2', 'a=group:BUNDLE 0 1\r\na=group:BUNDLE 1 2'),
+      'InvalidAccessError',
+    ],
+    ['two sections with the same track', offers.aiortc.replaceAll(/a=mid:[01]\r\n/g, '$&a=msid:stream track\r\n'), 'OperationError'],
+    ['a role that holds the connection', offers.aiortc.replaceAll('a=setup:actpass', 'a=setup:holdconn'), 'InvalidAccessError'],
     ['a group of sections that are not there', offers.aiortc.replace('BUNDLE 0 1 2', 'BUNDLE 0 1 3'), 'InvalidAccessError'],
     ['a payload type of RTCP’s', offers.aiortc.replaceAll(/\b96\b/g, '72'), 'InvalidAccessError'],
   ])('%s', async (_name, sdp, name) => {
@@ -188,7 +195,37 @@ describe('RFC 8829 §5.8: what is refused', () => {
 
   test.each([
     ['another kind', (sdp: string) => sdp.replace('m=audio', 'm=video').replaceAll('/48000/2', '/90000')],
-    ['another mid', (sdp: string) => sdp.replaceAll('a=mid:0', 'a=mid:x').replace('BUNDLE 0', 'BUNDLE x')],
+    ['another mid', (sdp: string) => sdp.replace('a=mid:0', 'a=mid:x').replace('BUNDLE 0', 'BUNDLE x')],
+  ])('RFC 3264 §8: an offer whose first section has %s than before', async (_name, change) => {
+    const pair = new PeerPair();
+    await answerTo(pair, offers.aiortc);
+    expect(await rejection(pair, change(offers.aiortc))).toMatchObject({ name: 'InvalidAccessError' });
+  });
+
+  test.each([
+    ['accepts what was rejected in the offer', /was rejected/, (sdp: string) => sdp.replace('m=video 0', 'm=video 9')],
+    ['groups what was not offered as a group', /BUNDLE group/, (sdp: string) => sdp.replace('BUNDLE 0', 'BUNDLE 0 1')],
+  ])('RFC 3264 §6: an answer that %s', async (_name, message, change) => {
+    const pair = new PeerPair();
+    pair.a.addTransceiver('audio');
+    const video = pair.a.addTransceiver('video');
+    await pair.negotiate();
+    video.stop();
+    await pair.run(pair.a.setLocalDescription());
+    await pair.run(pair.b.setRemoteDescription(pair.a.localDescription!));
+    await pair.run(pair.b.setLocalDescription());
+    const { sdp } = pair.b.localDescription!;
+    expect(change(sdp)).not.toBe(sdp);
+    await expect(pair.run(pair.a.setRemoteDescription({ type: 'answer', sdp: change(sdp) }))).rejects.toMatchObject({
+      name: 'InvalidAccessError',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test.each([
+    ['another kind', (sdp: string) => sdp.replace('m=audio', 'm=video').replaceAll('/48000/2', '/90000')],
+    ['another mid', (sdp: string) => sdp.replaceAll('a=mid:0', 'a=mid:x').replace(/a=group.*\r\n/, '')],
+    ['nothing but retransmissions', (sdp: string) => sdp.replaceAll(/(a=rtpmap:\d+) [^/]+/g, '$1 rtx')],
     ['a direction that was not offered', (sdp: string) => sdp.replace('a=recvonly', 'a=sendrecv')],
     ['an identifier that has changed its meaning', (sdp: string) => sdp.replace(/extmap:1 \S+/, 'extmap:1 urn:x')],
     ['an open role', (sdp: string) => sdp.replaceAll('a=setup:active', 'a=setup:actpass')],

@@ -55,12 +55,12 @@ export class DriverEnd {
     }
   }
 
-  start(peer: DriverEnd, dtlsRole: 'client' | 'server'): void {
+  start(peer: DriverEnd, dtlsRole: 'client' | 'server', { sctp = true }: { readonly sctp?: boolean } = {}): void {
     this.peer = peer;
     this.driver.input((stack, now) => {
       stack.ice.setRemoteParameters(peer.driver.stack.ice.localParameters, now);
       stack.startDtls({ role: dtlsRole, fingerprints: [peer.fingerprint] }, now);
-      stack.startSctp({ localPort: 5000, remotePort: 5000 }, now);
+      if (sctp) stack.startSctp({ localPort: 5000, remotePort: 5000 }, now);
     });
     this.driver.gather();
   }

@@ -222,6 +222,32 @@ describe('W3C WebRTC §4.4.2: addIceCandidate', () => {
     await expect(pair.run(pair.b.addIceCandidate(init))).rejects.toMatchObject({ name });
   });
 
+  test('I05: 256 of a section are taken and shown, whatever comes', async () => {
+    const pair = await withRemote();
+    for (let port = 1; port <= 300; port++)
+      await pair.run(pair.b.addIceCandidate({ candidate: candidate.replace(' 9 ', ` ${port} `), sdpMid: '0' }));
+    expect(pair.b.remoteDescription!.sdp.match(/a=candidate:/g)).toHaveLength(256);
+    await pair.run(pair.b.setLocalDescription());
+    for (let port = 301; port <= 350; port++)
+      await pair.run(pair.b.addIceCandidate({ candidate: candidate.replace(' 9 ', ` ${port} `), sdpMid: '0' }));
+    expect(pair.b.getReceivers()[0]!.transport!.iceTransport.getRemoteCandidates()).toHaveLength(256);
+  });
+
+  test.each(['all', 'relay'] as const)('I16: with the policy %j a name is looked up, or not', async (iceTransportPolicy) => {
+    const pair = new PeerPair({ trickle: false, b: { iceTransportPolicy } });
+    const asked: string[] = [];
+    pair.network.host('b').runtime.resolve = (name) => {
+      asked.push(name);
+      return Promise.resolve([]);
+    };
+    pair.a.addTransceiver('audio');
+    await pair.run(pair.a.setLocalDescription());
+    await pair.run(pair.b.setRemoteDescription(pair.a.localDescription!));
+    await pair.run(pair.b.setLocalDescription());
+    await pair.run(pair.b.addIceCandidate({ candidate: candidate.replace('192.0.2.9', 'some.local'), sdpMid: '0' }));
+    expect(asked).toEqual(iceTransportPolicy === 'all' ? ['some.local'] : []);
+  });
+
   test('it becomes part of the remote description, and so does the end', async () => {
     const pair = await withRemote();
     await pair.run(pair.b.addIceCandidate({ candidate, sdpMLineIndex: 0 }));

@@ -129,6 +129,7 @@ describe('lines', () => {
     ['a connection after an attribute', `${HEAD}m=audio 9 RTP/AVP 0\r\na=mid:0\r\nc=IN IP4 0.0.0.0\r\n`, 7],
     ['an attribute without a name', `${HEAD}a=:x\r\n`, 5],
     ['a NUL', `${HEAD}a=x:\0\r\n`, 5],
+    ['a CR inside of a line', `${HEAD}a=x:y\ra=z\r\n`, 5],
   ])('RFC 8866 §9: %s is refused, with the line', (_name, text, line) => {
     expect(syntaxError(text).line).toBe(line);
   });
@@ -152,6 +153,9 @@ describe('lines', () => {
     'fingerprint:sha-256',
     'setup:maybe',
     'sctp-port:65536',
+    'sctp-port:5e3',
+    'sctp-port:0x10',
+    'ptime:-1',
     'rtcp:x',
     'rtcp-mux:1',
     'sendrecv:x',
