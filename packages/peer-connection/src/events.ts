@@ -50,7 +50,12 @@ export class RTCPeerConnectionIceEvent extends Event {
 
   static {
     const isInstance = (value: object): boolean => #candidate in value;
-    webidl.defineInterface({ name: 'RTCPeerConnectionIceEvent', prototype: RTCPeerConnectionIceEvent.prototype, isInstance });
+    webidl.defineInterface({
+      name: 'RTCPeerConnectionIceEvent',
+      prototype: RTCPeerConnectionIceEvent.prototype,
+      isInstance,
+      shown: ['type', 'candidate', 'url'],
+    });
   }
 }
 
@@ -99,7 +104,12 @@ export class RTCPeerConnectionIceErrorEvent extends Event {
 
   static {
     const isInstance = (value: object): boolean => #init in value;
-    webidl.defineInterface({ name: 'RTCPeerConnectionIceErrorEvent', prototype: RTCPeerConnectionIceErrorEvent.prototype, isInstance });
+    webidl.defineInterface({
+      name: 'RTCPeerConnectionIceErrorEvent',
+      prototype: RTCPeerConnectionIceErrorEvent.prototype,
+      isInstance,
+      shown: ['type', 'url', 'address', 'port', 'errorCode', 'errorText'],
+    });
   }
 }
 
@@ -142,7 +152,12 @@ export class RTCTrackEvent extends Event {
   }
 
   static {
-    webidl.defineInterface({ name: 'RTCTrackEvent', prototype: RTCTrackEvent.prototype, isInstance: (value) => #init in value });
+    webidl.defineInterface({
+      name: 'RTCTrackEvent',
+      prototype: RTCTrackEvent.prototype,
+      isInstance: (value) => #init in value,
+      shown: ['type', 'track', 'streams', 'receiver', 'transceiver'],
+    });
   }
 }
 
@@ -168,7 +183,12 @@ export class RTCDataChannelEvent extends Event {
 
   static {
     const isInstance = (value: object): boolean => #channel in value;
-    webidl.defineInterface({ name: 'RTCDataChannelEvent', prototype: RTCDataChannelEvent.prototype, isInstance });
+    webidl.defineInterface({
+      name: 'RTCDataChannelEvent',
+      prototype: RTCDataChannelEvent.prototype,
+      isInstance,
+      shown: ['type', 'channel'],
+    });
   }
 }
 
@@ -195,7 +215,12 @@ export class RTCDTMFToneChangeEvent extends Event {
 
   static {
     const isInstance = (value: object): boolean => #tone in value;
-    webidl.defineInterface({ name: 'RTCDTMFToneChangeEvent', prototype: RTCDTMFToneChangeEvent.prototype, isInstance });
+    webidl.defineInterface({
+      name: 'RTCDTMFToneChangeEvent',
+      prototype: RTCDTMFToneChangeEvent.prototype,
+      isInstance,
+      shown: ['type', 'tone'],
+    });
   }
 }
 
@@ -220,7 +245,12 @@ export class RTCErrorEvent extends Event {
   }
 
   static {
-    webidl.defineInterface({ name: 'RTCErrorEvent', prototype: RTCErrorEvent.prototype, isInstance: (value) => #error in value });
+    webidl.defineInterface({
+      name: 'RTCErrorEvent',
+      prototype: RTCErrorEvent.prototype,
+      isInstance: (value) => #error in value,
+      shown: ['type', 'error'],
+    });
   }
 }
 
@@ -246,7 +276,12 @@ export class MediaStreamTrackEvent extends Event {
 
   static {
     const isInstance = (value: object): boolean => #track in value;
-    webidl.defineInterface({ name: 'MediaStreamTrackEvent', prototype: MediaStreamTrackEvent.prototype, isInstance });
+    webidl.defineInterface({
+      name: 'MediaStreamTrackEvent',
+      prototype: MediaStreamTrackEvent.prototype,
+      isInstance,
+      shown: ['type', 'track'],
+    });
   }
 }
 

@@ -190,6 +190,7 @@ export class MediaStreamTrack extends TypedEventTarget<MediaStreamTrack> {
       prototype: MediaStreamTrack.prototype,
       isInstance: (value) => #slots in value,
       handlers: ['mute', 'unmute', 'ended'],
+      shown: ['kind', 'label', 'readyState', 'enabled', 'muted'],
     });
   }
 }

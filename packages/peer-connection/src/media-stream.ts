@@ -83,6 +83,7 @@ export class MediaStream extends TypedEventTarget<MediaStream> {
       prototype: MediaStream.prototype,
       isInstance: (value) => #slots in value,
       handlers: ['addtrack', 'removetrack'],
+      shown: (stream) => stream.getTracks(),
     });
   }
 }

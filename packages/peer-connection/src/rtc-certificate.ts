@@ -65,7 +65,12 @@ export class RTCCertificate {
       return new RTCCertificate(webidl.INTERNAL, { certificate, fingerprints });
     };
     certificateSlots = (certificate) => certificate.#slots;
-    webidl.defineInterface({ name: 'RTCCertificate', prototype: RTCCertificate.prototype, isInstance: (value) => #slots in value });
+    webidl.defineInterface({
+      name: 'RTCCertificate',
+      prototype: RTCCertificate.prototype,
+      isInstance: (value) => #slots in value,
+      shown: ['expires'],
+    });
   }
 }
 

@@ -184,6 +184,7 @@ export class RTCDataChannel extends TypedEventTarget<RTCDataChannel> {
       prototype: RTCDataChannel.prototype,
       isInstance: (value) => #slots in value,
       handlers: ['open', 'bufferedamountlow', 'error', 'closing', 'close', 'message'],
+      shown: ['label', 'protocol', 'id', 'readyState', 'bufferedAmount'],
     });
   }
 }

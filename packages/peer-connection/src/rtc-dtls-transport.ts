@@ -53,6 +53,7 @@ export class RTCDtlsTransport extends TypedEventTarget<RTCDtlsTransport> {
       prototype: RTCDtlsTransport.prototype,
       isInstance: (value) => #slots in value,
       handlers: ['statechange', 'error'],
+      shown: ['state', 'iceTransport'],
     });
   }
 }

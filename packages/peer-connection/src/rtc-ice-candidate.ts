@@ -132,7 +132,12 @@ export class RTCIceCandidate {
 
   static {
     parsedCandidate = (candidate) => candidate.#slots.parsed;
-    webidl.defineInterface({ name: 'RTCIceCandidate', prototype: RTCIceCandidate.prototype, isInstance: (value) => #slots in value });
+    webidl.defineInterface({
+      name: 'RTCIceCandidate',
+      prototype: RTCIceCandidate.prototype,
+      isInstance: (value) => #slots in value,
+      shown: ['candidate', 'sdpMid', 'sdpMLineIndex', 'usernameFragment', 'url'],
+    });
   }
 }
 

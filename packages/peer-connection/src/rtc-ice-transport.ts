@@ -107,6 +107,7 @@ export class RTCIceTransport extends TypedEventTarget<RTCIceTransport> {
       prototype: RTCIceTransport.prototype,
       isInstance: (value) => #slots in value,
       handlers: ['statechange', 'gatheringstatechange', 'selectedcandidatepairchange'],
+      shown: ['role', 'state', 'gatheringState'],
     });
   }
 }
@@ -135,7 +136,12 @@ export class RTCIceCandidatePair {
   static {
     createRTCIceCandidatePair = (local, remote) => new RTCIceCandidatePair(webidl.INTERNAL, local, remote);
     const isInstance = (value: object): boolean => #local in value;
-    webidl.defineInterface({ name: 'RTCIceCandidatePair', prototype: RTCIceCandidatePair.prototype, isInstance });
+    webidl.defineInterface({
+      name: 'RTCIceCandidatePair',
+      prototype: RTCIceCandidatePair.prototype,
+      isInstance,
+      shown: ['local', 'remote'],
+    });
   }
 }
 

@@ -415,6 +415,7 @@ export class RTCPeerConnection extends TypedEventTarget<RTCPeerConnection> {
       prototype: RTCPeerConnection.prototype,
       isInstance: (value) => #slots in value,
       handlers: EVENTS,
+      shown: ['signalingState', 'iceGatheringState', 'iceConnectionState', 'connectionState'],
     });
   }
 }

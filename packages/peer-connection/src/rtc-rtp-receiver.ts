@@ -123,7 +123,12 @@ export class RTCRtpReceiver {
       return complete;
     };
     receiverSlots = (receiver) => receiver.#slots;
-    webidl.defineInterface({ name: 'RTCRtpReceiver', prototype: RTCRtpReceiver.prototype, isInstance: (value) => #slots in value });
+    webidl.defineInterface({
+      name: 'RTCRtpReceiver',
+      prototype: RTCRtpReceiver.prototype,
+      isInstance: (value) => #slots in value,
+      shown: ['track', 'transport'],
+    });
   }
 }
 

@@ -165,7 +165,12 @@ export class RTCRtpSender {
       return complete;
     };
     senderSlots = (sender) => sender.#slots;
-    webidl.defineInterface({ name: 'RTCRtpSender', prototype: RTCRtpSender.prototype, isInstance: (value) => #slots in value });
+    webidl.defineInterface({
+      name: 'RTCRtpSender',
+      prototype: RTCRtpSender.prototype,
+      isInstance: (value) => #slots in value,
+      shown: ['track', 'transport'],
+    });
   }
 }
 

@@ -162,7 +162,12 @@ export class RTCRtpTransceiver {
       return complete;
     };
     transceiverSlots = (transceiver) => transceiver.#slots;
-    webidl.defineInterface({ name: 'RTCRtpTransceiver', prototype: RTCRtpTransceiver.prototype, isInstance: (value) => #slots in value });
+    webidl.defineInterface({
+      name: 'RTCRtpTransceiver',
+      prototype: RTCRtpTransceiver.prototype,
+      isInstance: (value) => #slots in value,
+      shown: ['mid', 'direction', 'currentDirection', 'sender', 'receiver'],
+    });
   }
 }
 

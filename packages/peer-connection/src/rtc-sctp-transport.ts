@@ -61,6 +61,7 @@ export class RTCSctpTransport extends TypedEventTarget<RTCSctpTransport> {
       prototype: RTCSctpTransport.prototype,
       isInstance: (value) => #slots in value,
       handlers: ['statechange'],
+      shown: ['state', 'maxMessageSize', 'maxChannels', 'transport'],
     });
   }
 }

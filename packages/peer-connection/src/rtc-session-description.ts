@@ -46,6 +46,7 @@ export class RTCSessionDescription {
       name: 'RTCSessionDescription',
       prototype: RTCSessionDescription.prototype,
       isInstance: (value) => #type in value,
+      shown: ['type', 'sdp'],
     });
   }
 }

@@ -2,6 +2,7 @@
  * Web IDL in TypeScript: conversions of ECMAScript values to IDL types, with the exceptions that the standard
  * prescribes (https://webidl.spec.whatwg.org/#es-type-mapping), and the shape of interface objects (§3.7).
  */
+import { defineInspection, type Shown } from './inspection.ts';
 
 /** Converts what the application passed; `context` begins the message of the TypeError. */
 export type Converter<T> = (value: unknown, context: string) => T;
@@ -166,6 +167,8 @@ interface InterfaceOptions<T extends object> {
   readonly isInstance: (value: object) => boolean;
   /** Types of the events that have an `on…` attribute. */
   readonly handlers?: readonly string[];
+  /** What `console.log` shows of it. */
+  readonly shown?: Shown<T>;
   readonly prototype: T;
 }
 
@@ -176,7 +179,7 @@ const brands = new Map<string, (value: object) => boolean>();
  * and makes it known to {@link interfaceType}.
  */
 export function defineInterface<T extends object>(options: InterfaceOptions<T>): void {
-  const { name, isInstance, prototype, handlers = [] } = options;
+  const { name, isInstance, prototype, shown, handlers = [] } = options;
   brands.set(name, isInstance);
   enumerateMembers(prototype);
   enumerateMembers(prototype.constructor);
@@ -184,6 +187,7 @@ export function defineInterface<T extends object>(options: InterfaceOptions<T>):
   Object.defineProperty(prototype.constructor, 'name', { value: name, configurable: true });
   Object.defineProperty(prototype, Symbol.toStringTag, { value: name, configurable: true });
   for (const type of handlers) defineEventHandler(prototype, type, isInstance);
+  if (shown !== undefined) defineInspection(prototype, name, isInstance, shown);
 }
 
 const NOT_ATTRIBUTES = new Set(['constructor', 'prototype', 'name', 'length']);

@@ -67,7 +67,7 @@ export class RTCStatsReport {
     createRTCStatsReport = (stats) =>
       new RTCStatsReport(webidl.INTERNAL, new Map(Array.from(stats, (entry): [string, RTCStats] => [entry.id, entry])));
     const { prototype } = RTCStatsReport;
-    webidl.defineInterface({ name: 'RTCStatsReport', prototype, isInstance: (value) => #stats in value });
+    webidl.defineInterface({ name: 'RTCStatsReport', prototype, isInstance: (value) => #stats in value, shown: (report) => report.#stats });
     // Web IDL §3.7.11.2: @@iterator is the same function object as entries.
     Object.defineProperty(prototype, Symbol.iterator, { value: prototype.entries, writable: true, configurable: true });
   }
