@@ -4,6 +4,14 @@ import { dtlsMutations } from './dtls.mjs';
 import { mediaMutations } from './media.mjs';
 import { negotiationMutations } from './negotiation.mjs';
 import { sctpMutations } from './sctp.mjs';
+import { stunMutations } from './stun.mjs';
 import { transportMutations } from './transport.mjs';
 
-export const mutations = [...dtlsMutations, ...mediaMutations, ...negotiationMutations, ...sctpMutations, ...transportMutations];
+export const mutations = [
+  ...dtlsMutations,
+  ...mediaMutations,
+  ...negotiationMutations,
+  ...sctpMutations,
+  ...stunMutations,
+  ...transportMutations,
+];

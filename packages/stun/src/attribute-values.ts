@@ -3,7 +3,7 @@ import { type ByteReader, type ByteWriter, decodeUtf8, decodeUtf8Strict, encodeU
 import { formatIpAddress, parseIpAddress, type TransportAddress } from './ip-address.ts';
 
 export interface Codec<Value> {
-  /** The reader holds exactly the value, without padding. */
+  /** The reader holds exactly the value, without padding. Whether it was read beyond its end is for the caller to see. */
   decode(reader: ByteReader, transactionId: Uint8Array): Value | undefined;
   encode(writer: ByteWriter, value: Value, transactionId: Uint8Array): void;
 }
@@ -71,12 +71,15 @@ export const errorCodeValue: Codec<StunErrorCode> = {
   },
 };
 
-export const passwordAlgorithmValue: Codec<PasswordAlgorithmEntry> = {
+export const passwordAlgorithmValue: {
+  decode(reader: ByteReader): PasswordAlgorithmEntry;
+  encode(writer: ByteWriter, value: PasswordAlgorithmEntry): void;
+} = {
   decode(reader) {
     const algorithm = reader.uint16();
     const parameters = reader.view(reader.uint16());
     reader.skip(Math.min(reader.remaining, (4 - (parameters.length % 4)) % 4));
-    return reader.overrun ? undefined : { algorithm, parameters };
+    return { algorithm, parameters };
   },
   encode: (writer, { algorithm, parameters }) => void writer.uint16(algorithm).uint16(parameters.length).bytes(parameters).pad(4),
 };
@@ -87,15 +90,11 @@ const MAX_PASSWORD_ALGORITHMS = 16;
 export const passwordAlgorithmsValue: Codec<readonly PasswordAlgorithmEntry[]> = {
   decode(reader) {
     const entries: PasswordAlgorithmEntry[] = [];
-    while (reader.remaining > 0 && entries.length < MAX_PASSWORD_ALGORITHMS) {
-      const entry = passwordAlgorithmValue.decode(reader, NO_BYTES);
-      if (entry === undefined) return undefined;
-      entries.push(entry);
-    }
+    while (reader.remaining > 0 && entries.length < MAX_PASSWORD_ALGORITHMS) entries.push(passwordAlgorithmValue.decode(reader));
     return entries;
   },
   encode(writer, entries) {
-    for (const entry of entries) passwordAlgorithmValue.encode(writer, entry, NO_BYTES);
+    for (const entry of entries) passwordAlgorithmValue.encode(writer, entry);
   },
 };
 
@@ -159,8 +158,6 @@ export function textValue(decoding: 'strict' | 'lenient'): Codec<string> {
     },
   };
 }
-
-const NO_BYTES = new Uint8Array(0);
 
 function readAddress(reader: ByteReader): { address: Uint8Array; port: number } | undefined {
   reader.skip(1);

@@ -150,6 +150,12 @@ describe('S02, RFC 8489 §5, §6.3: headers', () => {
   });
 });
 
+/** An error response with a reason of so many bytes. */
+const errorWithReason = (length: number): Uint8Array =>
+  fromHex(
+    `0111${(8 + length).toString(16).padStart(4, '0')}2112a442000102030405060708090a0b0009${(4 + length).toString(16).padStart(4, '0')}00000400${'61'.repeat(length)}`,
+  );
+
 describe('S03, RFC 8489 §14: malformed attributes', () => {
   const onlyUnprotected = new Set(['nomination-len-1', 'data-indication-no-data', 'data-indication-empty-data']);
 
@@ -162,6 +168,9 @@ describe('S03, RFC 8489 §14: malformed attributes', () => {
     ['an error number of 100', '011100082112a442000102030405060708090a0b0009000400000464'],
     ['a PRIORITY of three bytes', '000100082112a442000102030405060708090a0b0024000300000000'],
     ['an ICE-CONTROLLING of four bytes', '000100082112a442000102030405060708090a0b802a000400000000'],
+    ['a PRIORITY of eight bytes', '0001000c2112a442000102030405060708090a0b002400080000000000000000'],
+    ['an ICE-CONTROLLING of twelve bytes', `000100102112a442000102030405060708090a0b802a000c${'00'.repeat(12)}`],
+    ['a PASSWORD-ALGORITHM whose parameters go past its end', '000100082112a442000102030405060708090a0b001d000400020040'],
     ['a USERHASH of four bytes', '000100082112a442000102030405060708090a0b001e000400000000'],
     ['a MESSAGE-INTEGRITY-SHA256 of 16 bytes, which no usage allows', `000100142112a442000102030405060708090a0b001c0010${'00'.repeat(16)}`],
     ['a FINGERPRINT of eight bytes', '0001000c2112a442000102030405060708090a0b802800080000000000000000'],
@@ -189,11 +198,15 @@ describe('S03, RFC 8489 §14: malformed attributes', () => {
       expect(parseStunMessage(raw(764), open)).toEqual({ discard: 'malformed-attribute' });
       expect(() => request({ [name]: 'a'.repeat(509) })).toThrow(RangeError);
     }
+    expect(parseStunMessage(errorWithReason(760), open).message?.attributes.errorCode?.reason).toHaveLength(760);
+    expect(parseStunMessage(errorWithReason(764), open)).toEqual({ discard: 'malformed-attribute' });
   });
 
-  test('a list of many addresses, and of many unknown attributes, is cut', () => {
+  test('a list of many addresses, algorithms or unknown attributes is cut', () => {
     const servers = Array.from({ length: 40 }, (_, index) => ({ address: '192.0.2.1', port: index + 1 }));
     expect(parseStunMessage(request({ xorPeerAddresses: servers }), open).message?.attributes.xorPeerAddresses).toHaveLength(16);
+    const passwordAlgorithms = Array.from({ length: 40 }, () => ({ algorithm: 1, parameters: new Uint8Array(0) }));
+    expect(parseStunMessage(request({ passwordAlgorithms }), open).message?.attributes.passwordAlgorithms).toHaveLength(16);
     const unknown = Array.from({ length: 60 }, (_, index) => `7f${index.toString(16).padStart(2, '0')}0000`);
     const parsed = parseStunMessage(withRawAttributes(request({}), ...unknown), open);
     expect(parsed.message === undefined ? [] : parsed.unknownAttributes).toHaveLength(16);
@@ -222,6 +235,16 @@ describe('S05, RFC 8489 §14: which attributes count', () => {
     expect(parseStunMessage(both, { keyFor: () => key })).toMatchObject({ integrity: 'sha-256' });
     both[both.length - 1]! ^= 1; // in MESSAGE-INTEGRITY-SHA256; the weaker one would still verify
     expect(parseStunMessage(both, { keyFor: () => key })).toMatchObject({ discard: 'wrong-integrity' });
+  });
+
+  test('§14.6: what follows MESSAGE-INTEGRITY-SHA256 is ignored, MESSAGE-INTEGRITY too', () => {
+    const message = { class: 'request', method: 'binding', transactionId, attributes: {} } as const;
+    const bytes = encodeStunMessage(message, { key, integrity: 'sha-256' });
+    const sha1 = toHex(key.compute('sha-1', bytes, bytes.length));
+    const weak = shortTermKey(node, 'password', ['sha-1']);
+    expect(parseStunMessage(withRawAttributes(bytes, `00080014${sha1}`), { keyFor: () => weak })).toMatchObject({
+      discard: 'missing-integrity',
+    });
   });
 
   test('§9.2.5: a weaker integrity than agreed is as good as none', () => {

@@ -162,6 +162,13 @@ describe('S07, RFC 8489 §5: transactions', () => {
     expect([exchange.client.pending, exchange.client.nextTimeout()]).toEqual([0, Infinity]);
   });
 
+  test('over a stream, too, one of another method does not end the wait', () => {
+    const exchange = new Exchange({ reliable: true });
+    exchange.request();
+    exchange.answer('success', {}, {}, { ...exchange.last, method: 'refresh' });
+    expect([exchange.events, exchange.client.pending]).toEqual([[], 1]);
+  });
+
   test('a cancelled one has no event', () => {
     const exchange = new Exchange();
     exchange.client.cancel(exchange.request());
