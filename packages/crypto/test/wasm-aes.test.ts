@@ -21,6 +21,7 @@ function sealWithNode(key: Uint8Array, nonce: Uint8Array, text: Uint8Array, addi
   return Uint8Array.from([...cipher.update(text), ...cipher.final(), ...cipher.getAuthTag()]);
 }
 
+const NOTHING = new Uint8Array(0);
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length });
 const cases = {
   key: fc.oneof(bytes(16), bytes(32)),
@@ -81,6 +82,59 @@ describe('AES-GCM in WebAssembly', () => {
       expect(aead.open(nonce, buffer, additionalData, buffer, 0)).toBe(length);
       expect(buffer.subarray(0, length)).toEqual(text);
     }
+  });
+
+  test('RFC 5288 §3: nonces that count up, with gaps, steps back and other salts, and texts of all lengths', () => {
+    const packet = fc.record({
+      step: fc.oneof({ weight: 8, arbitrary: fc.constantFrom(1, 1, 1, 2) }, fc.integer({ min: -12, max: 20 })),
+      salt: fc.oneof({ weight: 20, arbitrary: fc.constant(0) }, fc.integer({ min: 0, max: 7 })),
+      length: fc.oneof({ weight: 8, arbitrary: fc.constant(1400) }, fc.integer({ min: 0, max: 6000 })),
+    });
+    const packets = fc.array(packet, { minLength: 40, maxLength: 80 });
+    // From shortly before the last 32 bits run over, too.
+    fc.assert(
+      fc.property(fc.constantFrom(0, 0xffff_ffe0), packets, (first, sequence) => {
+        const key = new Uint8Array(16).fill(9);
+        const [sealer, opener] = [aes.gcm(key, native(key)), aes.gcm(key, native(key))];
+        let last = first;
+        for (const { step, salt, length } of sequence) {
+          last = (last + step) >>> 0;
+          const nonce = new Uint8Array(12);
+          nonce[salt] = salt;
+          new DataView(nonce.buffer).setUint32(8, last);
+          const text = new Uint8Array(length).fill(length);
+          const expected = sealWithNode(key, nonce, text, NOTHING);
+          const sealed = new Uint8Array(length + 16);
+          sealer.seal(nonce, text, NOTHING, sealed, 0);
+          expect(Buffer.compare(sealed, expected)).toBe(0);
+          expect(opener.open(nonce, sealed, NOTHING, sealed, 0)).toBe(length);
+          expect(Buffer.compare(sealed.subarray(0, length), text)).toBe(0);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('nonces that count up need a call of the cipher for eight packets; others one for each', () => {
+    const key = new Uint8Array(16);
+    let calls = 0;
+    const aead = aes.gcm(key, (blocks) => {
+      calls += 1;
+      return native(key)(blocks);
+    });
+    const sealAll = (nonces: readonly number[]): number => {
+      calls = 0;
+      for (const last of nonces) {
+        const nonce = new Uint8Array(12);
+        new DataView(nonce.buffer).setUint32(8, last);
+        aead.seal(nonce, new Uint8Array(1400), NOTHING, new Uint8Array(1416), 0);
+      }
+      return calls;
+    };
+    const upwards = Array.from({ length: 84 }, (_, index) => index);
+    expect(sealAll(upwards)).toBe(4 + 80 / 8);
+    expect(sealAll(upwards.map((index) => (index * 7919) >>> 0))).toBe(84);
+    expect(sealAll(upwards.map((index) => 5000 - index))).toBe(84);
   });
 
   test('more keys than the module has room for take turns', () => {

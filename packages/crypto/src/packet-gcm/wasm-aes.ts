@@ -6,6 +6,7 @@ import { readUint32, writeUint32 } from '@petrel/bytes';
 import { AEAD_TAG_LENGTH, type Aead } from '../crypto.ts';
 import { AesKey } from './aes-key.ts';
 import { instantiate } from './assembler.ts';
+import { KeystreamAhead } from './keystream-ahead.ts';
 import {
   BATCH,
   COUNTER,
@@ -68,10 +69,11 @@ export class WasmAes {
   gcm(key: Uint8Array, native?: BlockCipher): Aead {
     const prepared = new AesKey(key, (word) => this.#substituteWord(word));
     prepared.setHashKey(this.#encryptZeros(prepared), (block) => this.#timesHashKey(prepared, block));
+    const ahead = native && new KeystreamAhead((nonce, count, length) => this.#encryptCountersOf(native, nonce, count, length));
     return {
       seal: (nonce, plaintext, additionalData, output, offset) =>
-        this.#seal(prepared, native, nonce, plaintext, additionalData, output, offset),
-      open: (nonce, sealed, additionalData, output, offset) => this.#open(prepared, native, nonce, sealed, additionalData, output, offset),
+        this.#seal(prepared, ahead, nonce, plaintext, additionalData, output, offset),
+      open: (nonce, sealed, additionalData, output, offset) => this.#open(prepared, ahead, nonce, sealed, additionalData, output, offset),
     };
   }
 
@@ -129,7 +131,7 @@ export class WasmAes {
 
   #seal(
     key: AesKey,
-    native: BlockCipher | undefined,
+    ahead: KeystreamAhead | undefined,
     nonce: Uint8Array,
     plaintext: Uint8Array,
     additionalData: Uint8Array,
@@ -141,7 +143,7 @@ export class WasmAes {
     const text = this.#placeAdditionalData(additionalData);
     memory.set(plaintext, text);
     const slot = this.#load(key);
-    this.#crypt(key, slot, native, nonce, text, length);
+    this.#crypt(key, slot, ahead, nonce, text, length);
     this.#hash(slot, additionalData.length, text, length);
     // §7.1 step 6: the tag follows the text, so that both are copied at once.
     this.#functions.combine(STATE, KEYSTREAM, STATE + 16);
@@ -151,7 +153,7 @@ export class WasmAes {
 
   #open(
     key: AesKey,
-    native: BlockCipher | undefined,
+    ahead: KeystreamAhead | undefined,
     nonce: Uint8Array,
     sealed: Uint8Array,
     additionalData: Uint8Array,
@@ -165,7 +167,7 @@ export class WasmAes {
     memory.set(sealed, text);
     const slot = this.#load(key);
     this.#hash(slot, additionalData.length, text, length);
-    this.#crypt(key, slot, native, nonce, text, length);
+    this.#crypt(key, slot, ahead, nonce, text, length);
     this.#functions.combine(STATE, KEYSTREAM, STATE + 16);
     let difference = 0;
     for (let i = 0; i < AEAD_TAG_LENGTH; i++) difference |= memory[STATE + i]! ^ sealed[length + i]!;
@@ -186,13 +188,14 @@ export class WasmAes {
   }
 
   /** §7.1 steps 2, 3. Leaves the mask of the tag, which is the first block, at the beginning of the keystream. */
-  #crypt(key: AesKey, slot: number, native: BlockCipher | undefined, nonce: Uint8Array, text: number, length: number): void {
+  #crypt(key: AesKey, slot: number, ahead: KeystreamAhead | undefined, nonce: Uint8Array, text: number, length: number): void {
     const memory = this.#memory;
-    for (let i = 0; i < 12; i++) memory[COUNTER + i] = nonce[i]!;
-    const end = KEYSTREAM + 16 + ((length + 15) & ~15);
-    if (native !== undefined && length >= NATIVE_FROM) {
-      this.#encryptCounters(native, 1, end);
-    } else this.#functions.keystream(slot, key.rounds, COUNTER, 1, KEYSTREAM, end);
+    const needed = 16 + ((length + 15) & ~15);
+    if (ahead !== undefined && length >= NATIVE_FROM) memory.set(ahead.take(nonce, needed), KEYSTREAM);
+    else {
+      for (let i = 0; i < 12; i++) memory[COUNTER + i] = nonce[i]!;
+      this.#functions.keystream(slot, key.rounds, COUNTER, 1, KEYSTREAM, KEYSTREAM + needed);
+    }
     if (length > 0) this.#functions.combine(text, KEYSTREAM + 16, text + length);
   }
 
@@ -200,6 +203,19 @@ export class WasmAes {
   #encryptCounters(native: BlockCipher, counter: number, end: number): void {
     this.#functions.counters(COUNTER, counter, KEYSTREAM, end);
     this.#memory.set(native(this.#memory.subarray(KEYSTREAM, end)), KEYSTREAM);
+  }
+
+  /** The same, for several nonces. */
+  #encryptCountersOf(native: BlockCipher, nonce: Uint8Array, count: number, length: number): Uint8Array {
+    const memory = this.#memory;
+    const last = readUint32(nonce, 8);
+    const end = KEYSTREAM + count * length;
+    for (let i = 0; i < 12; i++) memory[COUNTER + i] = nonce[i]!;
+    for (let at = KEYSTREAM, i = 0; at < end; at += length, i++) {
+      writeUint32(memory, COUNTER + 8, (last + i) >>> 0);
+      this.#functions.counters(COUNTER, 1, at, at + length);
+    }
+    return native(memory.subarray(KEYSTREAM, end));
   }
 
   /** §7.1 step 5: over the additional data, the ciphertext, and both lengths in bits. */
