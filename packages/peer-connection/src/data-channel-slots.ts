@@ -273,10 +273,9 @@ export class DataChannelSlots {
 
   #toBinary(data: Uint8Array): ArrayBuffer | Blob {
     if (this.binaryType === 'blob') return new Blob([data as Uint8Array<ArrayBuffer>]);
-    // A view into a datagram is copied, a message of its own is not.
-    const { buffer, byteOffset, byteLength } = data;
-    const isWhole = byteOffset === 0 && byteLength === buffer.byteLength;
-    return (isWhole ? buffer : buffer.slice(byteOffset, byteOffset + byteLength)) as ArrayBuffer;
+    // A view into a datagram is copied, a message of its own is not. (`ArrayBuffer.prototype.slice` takes twice as long.)
+    const isWhole = data.byteLength === data.buffer.byteLength;
+    return (isWhole ? data : data.slice()).buffer as ArrayBuffer;
   }
 
   #updateBufferedAmount(): void {
