@@ -21,6 +21,7 @@ function checkingAgent(): IceAgent {
 function drain(agent: IceAgent): Uint8Array[] {
   const sent: Uint8Array[] = [];
   for (let transmit = agent.pollTransmit(0); transmit; transmit = agent.pollTransmit(0)) sent.push(transmit.data);
+  while (agent.pollPayload(0) !== undefined);
   while (agent.pollEvent() !== undefined);
   return sent;
 }

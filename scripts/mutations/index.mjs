@@ -1,6 +1,7 @@
 // The checks that `npm run mutation` switches off, one at a time. Each entry: the text in a file (below packages/) that makes the check and stands
 // there once, what is there without it, the test file that has to notice, and, to be quick, a pattern of test names.
 import { dtlsMutations } from './dtls.mjs';
+import { iceMutations } from './ice.mjs';
 import { mediaMutations } from './media.mjs';
 import { negotiationMutations } from './negotiation.mjs';
 import { sctpMutations } from './sctp.mjs';
@@ -9,6 +10,7 @@ import { transportMutations } from './transport.mjs';
 
 export const mutations = [
   ...dtlsMutations,
+  ...iceMutations,
   ...mediaMutations,
   ...negotiationMutations,
   ...sctpMutations,

@@ -10,19 +10,20 @@ const mux = (name, file, find, replace, test, only) => ({
   only,
 });
 const ports = [
+  mux('a path only for who has authenticated itself', 'mux/udp-mux', '|| standing === undefined ||', '||', 'udp-mux', 'not authentic'),
   mux(
-    'a path only for who has authenticated itself',
+    'a copied check takes no path away',
     'mux/udp-mux',
-    '|| !member.owner.receive(socket, data, address, port) ||',
-    '|| (member.owner.receive(socket, data, address, port), false) ||',
+    "if (standing === 'valid' || (this.#paths.get(key) ?? member) === member) this.#bindPath",
+    'this.#bindPath',
     'udp-mux',
-    'not authentic',
+    'takes none away',
   ),
   mux(
     'authentication is the agent’s word',
     'transport-sockets',
-    'return ice.isAuthenticated(ids[index]!, address, port);',
-    'return true;',
+    'return ice.standing(ids[index]!, address, port);',
+    "return 'valid';",
     'mux',
     'I02: a check with the right fragment',
   ),
@@ -62,22 +63,6 @@ const ports = [
     '',
     'mux',
     'I18',
-  ),
-  mux(
-    'early DTLS only from where checks were authentic',
-    'transport-stack',
-    '|| !this.ice.isAuthenticated(socket, address, port)) return;',
-    ') return;',
-    'transport-early',
-    'authentic',
-  ),
-  mux(
-    'early DTLS is bounded',
-    'transport-stack',
-    'if (this.#early.push(early) > MAX_EARLY) this.#early.shift();',
-    'this.#early.push(early);',
-    'transport-early',
-    'bounded',
   ),
 ];
 

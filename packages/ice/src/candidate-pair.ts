@@ -22,7 +22,7 @@ export class CandidatePair {
   state: PairState = 'frozen';
   /** Frozen because of another checklist, and not just behind a pair of the same one. */
   held: boolean = false;
-  /** The peer has proved to be there with an authenticated request or response: payload from it is accepted. */
+  /** The peer has proved to be there, with a request that was no copy of another one or a response: payload from it is accepted. */
   authenticated: boolean = false;
   nominated: boolean = false;
   /** Controlling: the check that nominates is on its way. */

@@ -24,6 +24,7 @@ import { newIceParameters } from './ice-parameters.ts';
 import { type IncomingContext, IncomingStun } from './incoming-stun.ts';
 import { PayloadPaths } from './payload-paths.ts';
 import { IceSession, type SessionContext, type SessionDiscard } from './session.ts';
+import { SeenRequests } from './seen-requests.ts';
 import { SelectedPath } from './selected-path.ts';
 import { Sessions } from './sessions.ts';
 import { TcpStreams } from './tcp-streams.ts';
@@ -252,12 +253,16 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     return this.#path.isFrom(socket, canonicalIpAddress(stripZone(address)) ?? address, port);
   }
 
-  /** Whether the peer has authenticated itself on a 5-tuple: for those who share one port among agents. */
-  isAuthenticated(socket: number, address: string, port: number): boolean {
+  /**
+   * What is known of the other end of a 5-tuple, for those who share one port among agents. `valid`: it has answered a check of ours, which only the
+   * peer can. `authentic`: a check of the peer's has come from there, which may be a copy.
+   */
+  standing(socket: number, address: string, port: number): 'valid' | 'authentic' | undefined {
     const base = this.#gatherer.ofSocket(socket);
     const canonical = canonicalIpAddress(stripZone(address));
-    if (base === undefined || canonical === undefined) return false;
-    return this.#sessions.isAuthenticated(base, canonical, port);
+    if (base === undefined || canonical === undefined) return undefined;
+    if (this.#sessions.findAuthenticated(base, canonical, port)?.valid === true) return 'valid';
+    return this.#sessions.hasHeardFrom(base, canonical, port) ? 'authentic' : undefined;
   }
 
   /** Stops everything. Releases of TURN allocations are queued as transmits, and repeated while `handleTimeout` is called. */
@@ -266,7 +271,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     this.#state = 'closed';
     this.#path.change(undefined, now);
     this.#sessions.close();
-    this.#payloads.forget();
+    this.#payloads.close();
     this.#streams.closeAll();
     this.#gatherer.close(now);
     this.#events.push({ type: 'state', state: 'closed' });
@@ -277,13 +282,13 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   /**
    * A datagram. STUN and TURN end here.
-   * @returns payload for the layer above, if it came over an authenticated 5-tuple
+   * @returns payload for the layer above, if it came from where the peer has authenticated itself; see {@link pollPayload}
    */
   receive(socket: number, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
     const base = this.#gatherer.ofSocket(socket);
     if (base === undefined) return this.#receiveFromServer(socket, data, address, port, now);
     const payload = isPayload(data);
-    if (payload && this.#payloads.acceptRecent(base, data, address, port, now) !== undefined) return this.#accepted(data, now);
+    if (payload && this.#payloads.acceptRecent(base, data, address, port, now)) return this.#accepted(data, now);
     const canonical = canonicalIpAddress(stripZone(address));
     if (canonical === undefined) return this.#drop('unknown-socket');
     if (payload) return this.#receivePayload(base, data, canonical, port, now);
@@ -354,6 +359,11 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     return this.#deadline;
   }
 
+  /** Payload that had come too early: before the peer's credentials, or before it was clear who sent it. To be asked for after every input. */
+  pollPayload(now: Instant): Uint8Array | undefined {
+    return this.#payloads.takeEarly(now);
+  }
+
   pollTransmit(_now: Instant): IceTransmit | undefined {
     return this.#transmits.shift();
   }
@@ -393,8 +403,9 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   }
 
   #receivePayload(base: Base, data: Uint8Array, address: string, port: number, now: Instant): Uint8Array | undefined {
-    const pair = this.#state === 'closed' ? undefined : this.#payloads.accept(base, data, address, port, now);
-    return pair === undefined ? this.#drop('unvalidated-path') : this.#accepted(data, now);
+    const accepted = this.#state !== 'closed' && this.#payloads.accept(base, data, address, port, now);
+    if (accepted === true) return this.#accepted(data, now);
+    return accepted === 'held' ? undefined : this.#drop('unvalidated-path');
   }
 
   #accepted(data: Uint8Array, now: Instant): Uint8Array {
@@ -473,6 +484,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
       maxPairs,
       maxPeerReflexive,
       checkLists,
+      seenRequests: new SeenRequests(),
       tieBreaker: checkLists.tieBreaker(crypto),
       pacing: Math.max(MIN_PACING, pacing),
       get role() {
@@ -515,7 +527,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   #removeBase(base: Base, now: Instant): void {
     this.#streams.closeAll(base);
     this.#sessions.removeBase(base);
-    this.#payloads.forget();
+    this.#payloads.removeBase(base);
     this.#updatePath(now);
   }
 }

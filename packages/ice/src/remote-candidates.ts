@@ -5,7 +5,7 @@ export interface RemoteCandidate {
   /** Replaced when a peer-reflexive candidate is signalled later (RFC 8838 §11). */
   candidate: Candidate;
   readonly family: 4 | 6;
-  /** Something authenticated has come from this address. Until then only so many bytes are sent there. */
+  /** A check was answered from this address. Until then only so many bytes are sent there. */
   proven: boolean;
   unprovenBytes: number;
 }

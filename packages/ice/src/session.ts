@@ -15,6 +15,7 @@ import type { IceParameters, IceRole } from './ice-types.ts';
 import { bestValidPair, Nominator, replacesSelection } from './nomination.ts';
 import { type RemoteCandidate, RemoteCandidates, UNPROVEN_BUDGET } from './remote-candidates.ts';
 import { resolveRoleConflict } from './role-conflict.ts';
+import type { SeenRequests } from './seen-requests.ts';
 
 /** What a session needs from its agent. */
 export interface SessionContext {
@@ -22,6 +23,8 @@ export interface SessionContext {
   readonly tieBreaker: bigint;
   readonly lite: boolean;
   readonly checkLists: CheckListSet;
+  /** Of all sessions: a restart of the peer's alone leaves our credentials as they are. */
+  readonly seenRequests: SeenRequests;
   /** Ta. */
   readonly pacing: number;
   readonly maxPairs: number;
@@ -37,12 +40,18 @@ export interface SessionContext {
   localCandidate(base: Base, mapped: TransportAddress): Candidate;
 }
 
-export type SessionDiscard = 'too-many-early-checks' | 'too-many-peer-reflexive' | 'asymmetric-response' | 'no-room-for-pair';
+export type SessionDiscard =
+  | 'copied-request'
+  | 'too-many-early-checks'
+  | 'too-many-peer-reflexive'
+  | 'asymmetric-response'
+  | 'no-room-for-pair';
 
 type SessionOutcome = 'consent-expired' | 'consent-revoked' | 'no-pair';
 
 /** Checks that came before the peer's credentials. */
 interface EarlyCheck {
+  readonly isCopy: boolean;
   readonly base: Base;
   readonly source: TransportAddress;
   readonly request: ParsedStunMessage;
@@ -96,9 +105,9 @@ export class IceSession {
     this.remoteKey = shortTermKey(this.#context.crypto, remote.password);
     this.#startedAt = now;
     for (const candidate of this.remotes) this.#pairRemote(candidate, now);
-    for (const { base, source, request } of this.#early.splice(0))
+    for (const { base, source, request, isCopy } of this.#early.splice(0))
       if (splitUsername(request.message.attributes.username)?.peers === remote.usernameFragment)
-        this.#learnFromRequest(base, source, request, now);
+        this.#learnFromRequest(base, source, request, isCopy, now);
   }
 
   addBase(base: Base, now: Instant): void {
@@ -180,12 +189,21 @@ export class IceSession {
     if (verdict === 'reject') return void reply(encodeError(message, 487, [], this.localKey, integrity));
     if (verdict === 'switch') this.#context.changeRole(this.#context.role === 'controlling' ? 'controlled' : 'controlling');
     reply(encodeSuccess(message, source, this.localKey, integrity));
-    if (this.remote !== undefined) this.#learnFromRequest(base, source, parsed, now);
-    else if (this.#early.length < MAX_EARLY_CHECKS) this.#early.push({ base, source, request: parsed });
+    const isCopy = this.#isCopy(base, source, message.transactionId);
+    if (this.remote !== undefined) this.#learnFromRequest(base, source, parsed, isCopy, now);
+    else if (this.#early.length < MAX_EARLY_CHECKS) this.#early.push({ isCopy, base, source, request: parsed });
     else this.#onDiscard('too-many-early-checks');
   }
 
-  #learnFromRequest(base: Base, source: TransportAddress, { message }: ParsedStunMessage, now: Instant): void {
+  /** Whether a request from where the peer has not authenticated itself was seen before, from elsewhere: then it proves nothing. */
+  #isCopy(base: Base, { address, port }: TransportAddress, transactionId: Uint8Array): boolean {
+    const isOriginal = this.#isAuthenticated(base, address, port) || !this.#context.seenRequests.has(transactionId);
+    if (!isOriginal) this.#onDiscard('copied-request');
+    this.#context.seenRequests.add(transactionId);
+    return !isOriginal;
+  }
+
+  #learnFromRequest(base: Base, source: TransportAddress, { message }: ParsedStunMessage, isCopy: boolean, now: Instant): void {
     const { priority = 0, useCandidate } = message.attributes;
     const pair = this.list.find(base.id, source.address, source.port) ?? this.#pairFromRequest(base, source, priority, now);
     if (pair === undefined) return;
@@ -194,14 +212,18 @@ export class IceSession {
     pair.lastHeardAt = now;
     pair.requestPriority = priority;
     if (pair.consentLost) return;
-    pair.authenticated = true;
-    pair.remote.proven = true;
-    if (this.#context.lite) return this.#acceptAsLite(pair, useCandidate === true, now);
-    if (useCandidate === undefined) pair.checkedPlainly = true;
-    else if (this.#context.role === 'controlled') this.#onNomination(pair, now);
+    if (!isCopy) this.#onAuthentic(pair, useCandidate === true, now);
+    if (this.#context.lite) return;
     // RFC 8445 §7.3.1.4. A pair that works is left alone: no check answers a check for ever.
     if (pair.state === 'waiting' || pair.state === 'frozen' || pair.state === 'failed') this.list.trigger(pair);
     else if (pair.state === 'in-progress' && now - pair.lastCheckAt >= this.#context.pacing) this.list.trigger(pair);
+  }
+
+  #onAuthentic(pair: CandidatePair, useCandidate: boolean, now: Instant): void {
+    pair.authenticated = true;
+    if (this.#context.lite) this.#acceptAsLite(pair, useCandidate, now);
+    else if (!useCandidate) pair.checkedPlainly = true;
+    else if (this.#context.role === 'controlled') this.#onNomination(pair, now);
   }
 
   #pairFromRequest(base: Base, source: TransportAddress, priority: number, now: Instant): CandidatePair | undefined {
@@ -216,10 +238,16 @@ export class IceSession {
     return pair;
   }
 
-  /** Whether the peer has authenticated itself on a 5-tuple. */
-  isAuthenticated(base: Base, address: string, port: number): boolean {
+  /** Whether an authentic check or response has come from a 5-tuple; or a copy of a check. */
+  hasHeardFrom(base: Base, address: string, port: number): boolean {
+    const pair = this.list.find(base.id, address, port);
+    if (pair !== undefined && !pair.consentLost && (pair.authenticated || pair.requestsReceived > 0)) return true;
+    return this.#early.some((check) => isFrom(check, base, address, port));
+  }
+
+  #isAuthenticated(base: Base, address: string, port: number): boolean {
     if (this.list.find(base.id, address, port)?.authenticated === true) return true;
-    return this.#early.some(({ base: other, source }) => other === base && source.address === address && source.port === port);
+    return this.#early.some((check) => !check.isCopy && isFrom(check, base, address, port));
   }
 
   /** Where checks have come from while the peer's credentials are not known: its candidates, as far as they go. */
@@ -489,6 +517,10 @@ export class IceSession {
     this.outcome = outcome;
     this.leave();
   }
+}
+
+function isFrom(check: EarlyCheck, base: Base, address: string, port: number): boolean {
+  return check.base === base && check.source.address === address && check.source.port === port;
 }
 
 /** Any that no other candidate has: signalled ones are rarely so long (RFC 8445 §7.3.1.3). */

@@ -69,16 +69,17 @@ export class Sessions {
     return this.#previous?.path(now) ?? path;
   }
 
-  /** The pair of a 5-tuple; that of the session before while the new one knows nothing of the peer there. */
-  find(base: Base, address: string, port: number): CandidatePair | undefined {
+  /** The pair of a 5-tuple, if the peer has authenticated itself on it in one of the sessions. */
+  findAuthenticated(base: Base, address: string, port: number): CandidatePair | undefined {
     const current = this.#current.list.find(base.id, address, port);
     if (current?.authenticated === true) return current;
-    return this.#previous?.list.find(base.id, address, port) ?? current;
+    const previous = this.#previous?.list.find(base.id, address, port);
+    return previous?.authenticated === true ? previous : undefined;
   }
 
-  /** Whether the peer has authenticated itself on a 5-tuple. */
-  isAuthenticated(base: Base, address: string, port: number): boolean {
-    return this.all.some((session) => session.isAuthenticated(base, address, port));
+  /** Whether an authentic check or response has come from a 5-tuple; or a copy of a check. */
+  hasHeardFrom(base: Base, address: string, port: number): boolean {
+    return this.all.some((session) => session.hasHeardFrom(base, address, port));
   }
 
   roleChanged(): void {

@@ -3,6 +3,7 @@ import { toHex } from '@petrel/bytes';
 import { type Candidate, IceAgent, parseCandidate, requestedFragment } from '@petrel/ice';
 import { encodeStunMessage, newTransactionId, parseStunMessage, shortTermKey, type StunAttributes, type StunMessage } from '@petrel/stun';
 import {
+  answerCheck,
   connectedPair,
   exchangeParameters,
   Network,
@@ -396,7 +397,21 @@ describe('I07, RFC 8445 §19.5.1: a candidate that points at a victim', () => {
   });
 });
 
+test('I07: an address that checks come from, and no answers, is sent no more of ours', () => {
+  const { network, peer } = loneAgent();
+  peer.input((agent, now) => agent.setRemoteParameters(REMOTE, now));
+  for (let count = 0; count < 300; count++) {
+    network.spoof(ATTACKER, HOST, forgeCheck(peer));
+    network.clock.advanceBy(150);
+  }
+  const checks = network.packets.filter(({ to, data }) => to.port === ATTACKER.port && data[0] === 0);
+  expect(checks.length).toBeGreaterThan(10);
+  expect(checks.reduce((sum, { data }) => sum + data.length, 0)).toBeLessThan(10_000);
+});
+
 describe('I11: payload', () => {
+  const PEER = { address: '192.0.2.2', port: 5002 };
+
   test('from a 5-tuple that was never authenticated is dropped and counted', () => {
     const { network, a, b } = connectedPair();
     network.spoof(ATTACKER, HOST, Uint8Array.of(22, 254, 253));
@@ -430,12 +445,132 @@ describe('I11: payload', () => {
   test('that comes with the peer’s first check is not lost: the 5-tuple is authenticated already', () => {
     const { network, peer } = loneAgent();
     peer.input((agent, now) => agent.setRemoteParameters(REMOTE, now));
-    const from = { address: '192.0.2.2', port: 5002 };
-    network.spoof(from, HOST, Uint8Array.of(22, 1));
-    network.spoof(from, HOST, forgeCheck(peer));
-    network.spoof(from, HOST, Uint8Array.of(22, 2));
+    network.spoof(PEER, HOST, Uint8Array.of(22, 1));
+    network.spoof(PEER, HOST, forgeCheck(peer));
+    network.spoof(PEER, HOST, Uint8Array.of(22, 2));
     network.clock.advanceBy(20);
     expect(peer.payloads).toEqual([Uint8Array.of(22, 2)]);
+  });
+
+  test('RFC 8842 §5.3: that comes with a check before the answer waits for that, the newest four of a path', () => {
+    const { network, peer } = loneAgent();
+    network.spoof(PEER, HOST, Uint8Array.of(22, 1));
+    network.spoof(PEER, HOST, forgeCheck(peer));
+    for (let count = 2; count <= 7; count++) network.spoof(PEER, HOST, Uint8Array.of(22, count));
+    network.clock.advanceBy(20);
+    expect([peer.payloads, peer.agent.discards.of('unvalidated-path')]).toEqual([[], 3]); // the first, and what four others have replaced
+    peer.input((agent, now) => agent.setRemoteParameters(REMOTE, now));
+    expect(peer.payloads.map((data) => data[1])).toEqual([4, 5, 6, 7]);
+  });
+
+  test('that waits is 16 datagrams in all, none longer than 1,500 bytes, and goes with the socket', () => {
+    const { network, peer } = loneAgent();
+    network.spoof(PEER, HOST, forgeCheck(peer));
+    network.spoof(PEER, HOST, new Uint8Array(1501).fill(22));
+    network.clock.advanceBy(20);
+    expect(peer.agent.discards.of('unvalidated-path')).toBe(1);
+    for (let port = 1; port <= 10; port++) {
+      network.spoof({ ...PEER, port }, HOST, forgeCheck(peer));
+      for (let count = 0; count < 4; count++) network.spoof({ ...PEER, port }, HOST, Uint8Array.of(22, count));
+    }
+    network.clock.advanceBy(20);
+    expect(peer.agent.discards.of('unvalidated-path')).toBe(1 + 40 - 16);
+    peer.removeSocket(1);
+    peer.addSocket(1, HOST);
+    peer.input((agent, now) => agent.setRemoteParameters(REMOTE, now));
+    expect(peer.payloads).toEqual([]);
+  });
+
+  describe('a check that is sent again from another address', () => {
+    test('by who has seen it moves nothing and lets nothing in', () => {
+      const { network, a, b } = connectedPair();
+      const seen = network.packets.filter(({ data }) => data[0] === 0 && data[1] === 1);
+      const selected = [a, b].map(({ agent }) => agent.selectedPair);
+      for (let second = 0; second < 120; second++) {
+        for (const { to, data } of seen) network.spoof(ATTACKER, to, data);
+        for (const to of [HOST, { address: '192.0.2.2', port: 5002 }])
+          for (const first of [22, 128]) network.spoof(ATTACKER, to, Uint8Array.of(first, second));
+        network.clock.advanceBy(1_000);
+      }
+      expect([a.payloads, b.payloads, a.state, b.state]).toEqual([[], [], 'completed', 'completed']);
+      expect([a, b].map(({ agent }) => agent.selectedPair)).toEqual(selected);
+      for (const { agent } of [a, b]) {
+        expect(agent.discards.of('copied-request')).toBeGreaterThanOrEqual(120);
+        expect(agent.standing(1, ATTACKER.address, ATTACKER.port)).toBe('authentic');
+        expect(agent.stats.selectedPairChanges).toBe(1);
+      }
+      a.send('up');
+      b.send('down');
+      network.clock.advanceBy(20);
+      expect([a.texts(), b.texts()]).toEqual([['down'], ['up']]);
+      // I07: nor is the address of a victim worth more than that of a candidate.
+      const checks = network.packets.filter(({ to, data }) => to.address === ATTACKER.address && data[0] === 0);
+      expect(checks.reduce((sum, { data }) => sum + data.length, 0)).toBeLessThan(2 * 10_000);
+    });
+
+    test('by the peer, whose NAT has changed in between, lets in what it sends when it has answered', () => {
+      const { network, peer } = loneAgent();
+      peer.input((agent, now) => agent.setRemoteParameters(REMOTE, now));
+      const moved = { ...PEER, port: 6002 };
+      const check = forgeCheck(peer);
+      network.spoof(PEER, HOST, check);
+      network.clock.advanceBy(50);
+      network.spoof(moved, HOST, check);
+      network.spoof(moved, HOST, Uint8Array.of(22, 1));
+      network.clock.advanceBy(200);
+      expect(peer.payloads).toEqual([]);
+      network.bind(moved, (data, source) => {
+        const answer = answerCheck(data, source, REMOTE.password);
+        if (answer !== undefined) network.send(moved, source, answer);
+      });
+      network.clock.advanceBy(1_000);
+      expect(peer.payloads).toEqual([Uint8Array.of(22, 1)]);
+    });
+
+    test('before the answer is known as well', () => {
+      const { network, peer } = loneAgent();
+      const check = forgeCheck(peer);
+      network.spoof(PEER, HOST, check);
+      for (let count = 0; count < 2; count++) network.spoof(ATTACKER, HOST, check);
+      network.spoof(ATTACKER, HOST, Uint8Array.of(22, 1));
+      network.spoof(PEER, HOST, Uint8Array.of(22, 2));
+      network.clock.advanceBy(20);
+      peer.input((agent, now) => agent.setRemoteParameters(REMOTE, now));
+      network.clock.advanceBy(10_000);
+      expect(peer.payloads).toEqual([Uint8Array.of(22, 2)]);
+    });
+
+    test('RFC 8445 §2.5: to a lite agent selects nothing', () => {
+      const { network, peer } = loneAgent({ lite: true });
+      peer.input((agent, now) => agent.setRemoteParameters(REMOTE, now));
+      const check = forgeCheck(peer, { attributes: { useCandidate: true } });
+      network.spoof(PEER, HOST, check);
+      network.clock.advanceBy(40_000);
+      network.spoof(ATTACKER, HOST, check);
+      network.spoof(ATTACKER, HOST, Uint8Array.of(22, 1));
+      network.clock.advanceBy(20);
+      expect([peer.payloads, peer.agent.selectedPair, peer.state]).toEqual([[], undefined, 'failed']);
+    });
+
+    test('is known to be one for thousands of checks', () => {
+      const { network, a } = connectedPair();
+      const [first] = network.packets.filter(({ to, data }) => to.port === HOST.port && data[0] === 0 && data[1] === 1);
+      network.record = false;
+      const fill = (count: number): void => {
+        for (let index = 0; index < count; index++) network.spoof({ address: '192.0.2.2', port: 5002 }, HOST, forgeCheck(a));
+        network.clock.advanceBy(20);
+      };
+      const replay = (port: number): number => {
+        const before = a.agent.discards.of('copied-request');
+        network.spoof({ ...ATTACKER, port }, HOST, first!.data);
+        network.clock.advanceBy(20);
+        return a.agent.discards.of('copied-request') - before;
+      };
+      fill(4_000);
+      expect(replay(1)).toBe(1);
+      fill(4_200);
+      expect(replay(2)).toBe(0);
+    });
   });
 
   test('of no bytes, over an unknown socket, or from something that is no address, is dropped', () => {

@@ -217,7 +217,7 @@ export class TransportSockets {
     const membership = joinUdpMux(mux, {
       receive: (index, data, address, port) => {
         this.#context.onDatagram(ids[index]!, data, address, port);
-        return ice.isAuthenticated(ids[index]!, address, port);
+        return ice.standing(ids[index]!, address, port);
       },
       onMuxClosed: () => this.#removeShared(ids),
     });

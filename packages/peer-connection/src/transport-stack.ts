@@ -98,17 +98,6 @@ const ABORT_PATIENCE = 1000;
 /** The reason in a BYE counts for a close that follows so soon. */
 const GOODBYE_LIFETIME = 4000;
 
-/** DTLS from where authentic checks have come, before the peer's description has. */
-interface EarlyDatagram {
-  readonly socket: number;
-  readonly datagram: Uint8Array;
-  readonly address: string;
-  readonly port: number;
-}
-
-/** A ClientHello and what it is repeated as. */
-const MAX_EARLY = 4;
-
 export class TransportStack implements Core<IceTransmit, StackEvent> {
   readonly ice: IceAgent;
   readonly media: MediaStack;
@@ -128,7 +117,6 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   #dtlsParameters: DtlsParameters | undefined;
   #dtls: DtlsConnection | undefined;
   #dtlsState: DtlsState = 'new';
-  readonly #early: EarlyDatagram[] = [];
   #sctp: SctpAssociation | undefined;
   #sctpParameters: SctpParameters | undefined;
   #keys: SrtpKeys | undefined;
@@ -172,7 +160,6 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     if (this.#isAnotherPeer(parameters.fingerprints)) this.#leavePeer();
     this.#dtls?.setRemoteFingerprints(parameters.fingerprints);
     this.#beginDtls(now);
-    this.#readEarly(now);
     this.#drain(now);
   }
 
@@ -189,7 +176,6 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   receive(socket: number, datagram: Uint8Array, address: string, port: number, now: Instant): void {
     const payload = this.receiveDatagram(socket, datagram, address, port, now);
     if (payload !== undefined) this.#receivePayload(payload, now);
-    else if (this.#dtlsParameters === undefined) this.#holdEarly({ socket, datagram, address, port });
     this.#drain(now);
   }
 
@@ -355,10 +341,16 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   /** Events up, from the bottom: ICE starts DTLS, DTLS feeds SCTP, SCTP feeds the channels. */
   #drain(now: Instant): void {
     for (let event = this.ice.pollEvent(); event; event = this.ice.pollEvent()) this.#onIceEvent(event, now);
+    if (this.#dtlsParameters !== undefined) this.#readEarly(now);
     this.#drainDtls(now);
     if (this.#sctp) for (let event = this.#sctp.pollEvent(); event; event = this.#sctp.pollEvent()) this.#onSctpEvent(event, now);
     for (let event = this.channels.pollEvent(); event; event = this.channels.pollEvent()) this.#events.push({ layer: 'channel', event });
     for (let event = this.media.pollEvent(); event; event = this.media.pollEvent()) this.#events.push({ layer: 'media', event });
+  }
+
+  /** A peer that has answered begins at once: its ClientHello may be here before its answer, and would come again only after a timeout (RFC 8842 §5.3). */
+  #readEarly(now: Instant): void {
+    for (let payload = this.ice.pollPayload(now); payload; payload = this.ice.pollPayload(now)) this.#receivePayload(payload, now);
   }
 
   #onIceEvent(event: IceEvent, now: Instant): void {
@@ -387,20 +379,6 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     });
     this.#dtls.start(now);
     this.#setDtlsState('connecting');
-  }
-
-  /** A peer that has answered begins at once: its ClientHello may be here before its answer, and would come again only after a timeout (RFC 8842 §5.3). */
-  #holdEarly(early: EarlyDatagram): void {
-    const { socket, datagram, address, port } = early;
-    if (classify(datagram) !== 'dtls' || !this.ice.isAuthenticated(socket, address, port)) return;
-    if (this.#early.push(early) > MAX_EARLY) this.#early.shift();
-  }
-
-  #readEarly(now: Instant): void {
-    for (const { socket, datagram, address, port } of this.#early.splice(0)) {
-      const payload = this.ice.receive(socket, datagram, address, port, now);
-      if (payload !== undefined) this.#receivePayload(payload, now);
-    }
   }
 
   #isAnotherPeer(fingerprints: readonly Fingerprint[]): boolean {

@@ -19,6 +19,8 @@ const ALLOCATE = 0x0003;
 class Member implements UdpMuxMember {
   readonly received: string[] = [];
   isAuthentic = true;
+  /** What an authentic message is worth. */
+  standing: 'valid' | 'authentic' = 'valid';
   closed = 0;
   readonly membership: UdpMuxMembership;
 
@@ -27,9 +29,9 @@ class Member implements UdpMuxMember {
     for (const fragment of fragments) this.membership.addFragment(fragment);
   }
 
-  receive(_socket: number, data: Uint8Array, address: string, port: number): boolean {
+  receive(_socket: number, data: Uint8Array, address: string, port: number): 'valid' | 'authentic' | undefined {
     this.received.push(`${address}:${port} ${data.length}`);
-    return this.isAuthentic;
+    return this.isAuthentic ? this.standing : undefined;
   }
 
   onMuxClosed(): void {
@@ -79,6 +81,17 @@ describe('whose a datagram is', () => {
     expect(mux.size).toEqual({ transports: 1, fragments: 1, paths: 0, transactions: 0 });
     await send(PAYLOAD, 1);
     expect(member.received).toHaveLength(100);
+  });
+
+  test('I02, RFC 8445 §7.3: a check, which can be a copy, gives a path that nobody has, and takes none away', async () => {
+    const [a, b] = [new Member(mux, 'aaaa'), new Member(mux, 'bbbb')];
+    b.standing = 'authentic';
+    await send(stun(REQUEST, 1, 'aaaa:peer'), 1);
+    await send(stun(REQUEST, 2, 'bbbb:peer'), 1);
+    await send(stun(REQUEST, 3, 'bbbb:peer'), 2);
+    await send(PAYLOAD, 1);
+    await send(PAYLOAD, 2);
+    expect([a.received, b.received.slice(2)]).toEqual([['192.0.2.2:1 36', '192.0.2.2:1 4'], ['192.0.2.2:2 4']]);
   });
 
   test('a path goes to who has authenticated its sender last', async () => {

@@ -1,7 +1,7 @@
 import type { CryptoProvider } from '@petrel/crypto';
 import { nodeCrypto } from '@petrel/crypto/node';
 import { IceAgent, type IceAgentOptions, type IceEvent, type IceTransmit, type LocalSocket } from '@petrel/ice';
-import { encodeStunMessage, parseStunMessage } from '@petrel/stun';
+import { encodeStunMessage, parseStunMessage, shortTermKey } from '@petrel/stun';
 import { type SeededRandom, seededRandom, VirtualClock } from '@petrel/testing';
 
 export interface Endpoint {
@@ -185,6 +185,15 @@ export function addStunServer(network: Network, endpoint: Endpoint, otherAddress
   network.bind(endpoint, answer);
 }
 
+/** The response of a peer with this password to a check, if that is one. */
+export function answerCheck(data: Uint8Array, source: Endpoint, password: string): Uint8Array | undefined {
+  const { message } = parseStunMessage(data, { keyFor: () => 'unprotected' });
+  if (message?.class !== 'request') return undefined;
+  const attributes = { xorMappedAddress: source };
+  const key = shortTermKey(seededCrypto(0), password);
+  return encodeStunMessage({ ...message, class: 'success', attributes }, { key, fingerprint: true });
+}
+
 export function seededCrypto(seed: number): CryptoProvider {
   return nodeCrypto(seededRandom(seed));
 }
@@ -256,6 +265,7 @@ export class Peer {
       if (from === undefined) this.onStreamTransmit?.(transmit);
       else network.send(from, transmit, transmit.data);
     }
+    for (let payload = agent.pollPayload(network.now()); payload; payload = agent.pollPayload(network.now())) this.payloads.push(payload);
     for (let event = agent.pollEvent(); event; event = agent.pollEvent()) this.#onEvent(event);
     this.#arm();
   }

@@ -107,6 +107,7 @@ export class SimulatedPeer {
       if (this.streams.has(socket)) this.streams.get(socket)!.write(data);
       else this.sockets.get(socket)?.send(data, address, port);
     }
+    for (let payload = agent.pollPayload(runtime.now()); payload; payload = agent.pollPayload(runtime.now())) this.payloads.push(payload);
     for (let event = agent.pollEvent(); event; event = agent.pollEvent()) {
       this.events.push(event);
       if (event.type === 'open-stream') void this.#open(event);

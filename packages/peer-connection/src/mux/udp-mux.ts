@@ -1,6 +1,7 @@
 /**
  * One UDP port for any number of connections. A check says by its USERNAME whose it is, a response by its transaction; everything else goes where
- * an authenticated check or response came from before (RFC 8445 §7.3, RFC 7983). Until then nothing is remembered about a sender.
+ * an authenticated check or response came from before (RFC 8445 §7.3, RFC 7983). Until then nothing is remembered about a sender. A path changes hands
+ * only with a response.
  */
 import { readUint16, readUint32 } from '@petrel/bytes';
 import { requestedFragment } from '@petrel/ice';
@@ -25,8 +26,11 @@ export interface MuxSocket {
 
 /** A connection's transport behind the mux. Sockets are named by their index. */
 export interface UdpMuxMember {
-  /** @returns whether the sender has authenticated itself, now or before: then what comes from there is this member's */
-  receive(socket: number, data: Uint8Array, address: string, port: number): boolean;
+  /**
+   * @returns whether what else comes from there is this member's: `valid` when the sender has answered a check of the member's, `authentic` when it
+   * has only sent one. That can be a copy of another one's, and takes no path away.
+   */
+  receive(socket: number, data: Uint8Array, address: string, port: number): 'valid' | 'authentic' | undefined;
   /** The mux has been closed. */
   onMuxClosed(): void;
 }
@@ -131,9 +135,11 @@ export class UdpMux {
       return void member.owner.receive(socket, data, address, port);
     }
     const member = kind === 'request' ? this.#memberOfRequest(data, address, port) : this.#memberOfResponse(data);
-    if (member === undefined || !member.owner.receive(socket, data, address, port) || !this.#members.has(member)) return;
+    const standing = member?.owner.receive(socket, data, address, port);
+    if (member === undefined || standing === undefined || !this.#members.has(member)) return;
     if (kind === 'response') this.#endTransaction(member, transactionKey(data));
-    this.#bindPath(pathKey(socket, address, port), member);
+    const key = pathKey(socket, address, port);
+    if (standing === 'valid' || (this.#paths.get(key) ?? member) === member) this.#bindPath(key, member);
   }
 
   #memberOfRequest(data: Uint8Array, address: string, port: number): Member | undefined {
@@ -152,7 +158,7 @@ export class UdpMux {
     return member;
   }
 
-  /** The sender has authenticated itself to the member, so that the path is the member's, whoever had it before. */
+  /** The path is the member's, whoever had it before. */
   #bindPath(key: string, member: Member): void {
     this.#paths.get(key)?.paths.delete(key);
     this.#paths.set(key, member);
