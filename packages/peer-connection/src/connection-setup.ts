@@ -10,7 +10,7 @@ import { iceCredentials } from './jsep/description.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
 import { OperationsChain } from './operations-chain.ts';
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
-import { randomUuid } from './random-id.ts';
+import { randomUuid } from './random-uuid.ts';
 import { type AlgorithmIdentifier, generateRTCCertificate, type RTCCertificate } from './rtc-certificate.ts';
 import type { RTCPeerConnection } from './rtc-peer-connection.ts';
 import type { Runtime } from './runtime.ts';

@@ -2,7 +2,7 @@
 import { HeaderExtensionPreferences } from './jsep/header-extension-preferences.ts';
 import { createMediaStreamTrack, type MediaKind, type MediaStreamTrack, trackId } from './media-stream-track.ts';
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
-import { randomUuid } from './random-id.ts';
+import { randomUuid } from './random-uuid.ts';
 import { ReceiverSource } from './receiving.ts';
 import type { RTCRtpEncodingParameters } from './rtc-rtp-parameters.ts';
 import { createRTCRtpReceiver, type ReceiverSlots } from './rtc-rtp-receiver.ts';

@@ -5,7 +5,7 @@
 import type { Random } from '@petrel/sans-io';
 import { defaultRandom } from './default-runtime.ts';
 import { exception } from './errors.ts';
-import { randomUuid } from './random-id.ts';
+import { randomUuid } from './random-uuid.ts';
 import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
 

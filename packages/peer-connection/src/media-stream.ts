@@ -3,7 +3,7 @@ import type { Random } from '@petrel/sans-io';
 import { defaultRandom } from './default-runtime.ts';
 import { MediaStreamTrackEvent } from './events.ts';
 import type { MediaStreamTrack } from './media-stream-track.ts';
-import { randomUuid } from './random-id.ts';
+import { randomUuid } from './random-uuid.ts';
 import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
 

@@ -9,7 +9,7 @@ import { type MediaStream, streamId } from './media-stream.ts';
 import type { MediaKind, MediaStreamTrack } from './media-stream-track.ts';
 import type { PeerConnectionSlots } from './peer-connection-slots.ts';
 import type { PeerTransport } from './peer-transport.ts';
-import { randomUuid } from './random-id.ts';
+import { randomUuid } from './random-uuid.ts';
 import type { RTCDtlsTransport } from './rtc-dtls-transport.ts';
 import type { RTCDTMFSender } from './rtc-dtmf-sender.ts';
 import {

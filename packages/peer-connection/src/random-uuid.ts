@@ -1,4 +1,4 @@
-/** Identifiers that are drawn at random. */
+/** Identifiers of tracks, streams and transactions. */
 import { toHex } from '@petrel/bytes';
 import type { Random } from '@petrel/sans-io';
 
