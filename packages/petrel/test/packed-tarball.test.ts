@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -97,6 +97,14 @@ describe('the packed tarball, installed into an empty folder', () => {
     writeFileSync(join(folder, 'page.ts'), PAGE);
     expect(typeErrors(['--module', 'esnext', '--moduleResolution', 'bundler', '--lib', 'es2022,dom', '--types', '', 'page.ts'])).toBe('');
   }, 60_000);
+
+  test('has what compilers look for that do not read `exports` (TypeScript before 6, unless it is told)', () => {
+    const installed = join(folder, 'node_modules/petrel');
+    const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    const files = [manifest.main, manifest.types, ...Object.values<string[]>(manifest.typesVersions['*']).flat()];
+    expect(files).toEqual(['./dist/index.cjs', './dist/index.d.cts', './dist/page.d.cts']);
+    for (const file of files) expect([file, existsSync(join(installed, file))]).toEqual([file, true]);
+  });
 
   test('brings nothing but @peculiar/x509 and what that needs', () => {
     const tree = JSON.parse(execFileSync('npm', ['ls', '--json', '--depth=1'], { cwd: folder, encoding: 'utf8' }));
