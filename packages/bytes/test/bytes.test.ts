@@ -158,3 +158,16 @@ test('an arena never hands out a byte twice', () => {
   views.forEach((view, i) => expect(view.every((byte) => byte === i)).toBe(true));
   expect(arena.allocate(100_000)).toHaveLength(100_000);
 });
+
+test('an arena that is rewound hands the same slab out again', () => {
+  const arena = new Arena();
+  arena.rewind();
+  expect([arena.isHalfUsed, arena.allocate(15_000).byteOffset]).toEqual([false, 0]);
+  const { buffer } = arena.allocate(15_000);
+  expect(arena.isHalfUsed).toBe(false);
+  arena.allocate(15_000);
+  expect(arena.isHalfUsed).toBe(true);
+  arena.rewind();
+  const again = arena.allocate(15_000);
+  expect([arena.isHalfUsed, again.byteOffset, again.buffer === buffer]).toEqual([false, 0, true]);
+});
