@@ -76,6 +76,11 @@ class NodeUdpSocket implements UdpSocket {
     this.#socket.send(data, remotePort, remoteAddress); // without a callback, errors are dropped in place
   }
 
+  /** It has not when the send buffer was full. */
+  get isIdle(): boolean {
+    return !this.#closed && this.#socket.getSendQueueCount() === 0;
+  }
+
   setReferenced(referenced: boolean): void {
     if (this.#closed) return;
     if (referenced) this.#socket.ref();

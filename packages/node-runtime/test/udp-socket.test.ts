@@ -115,6 +115,20 @@ describe('UDP socket', () => {
     socket.close();
   });
 
+  test('a socket is idle when the operating system has everything, and not while something waits or after close()', async () => {
+    let raw: Socket | undefined;
+    const socket = await bindUdpSocket({ address: LOOPBACK }, ignore, new OpenHandles(), (options) => (raw = createSocket(options)));
+    for (let i = 0; i < 100; i++) socket.send(new Uint8Array(1200), LOOPBACK, socket.port);
+    expect(socket.isIdle).toBe(raw!.getSendQueueCount() === 0);
+    while (!socket.isIdle) await new Promise((resolve) => setImmediate(resolve));
+    raw!.getSendQueueCount = () => 1;
+    expect(socket.isIdle).toBe(false);
+    raw!.getSendQueueCount = () => 0;
+    expect(socket.isIdle).toBe(true);
+    socket.close();
+    expect(socket.isIdle).toBe(false);
+  });
+
   test('nothing is delivered after close()', async () => {
     const runtime = new NodeRuntime();
     const { socket, got } = await receiver(runtime);

@@ -197,6 +197,7 @@ export class ConnectionDriver {
   #sendAll(now: Instant = this.#runtime.now()): void {
     const core = this.#closing ?? this.stack;
     for (let transmit = core.pollTransmit(now); transmit; transmit = core.pollTransmit(now)) this.#sockets.send(transmit);
+    if (this.stack.wantsMemory && this.#sockets.areIdle) this.stack.reuseMemory();
     this.#armTimer(now);
   }
 

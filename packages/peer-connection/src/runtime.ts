@@ -68,8 +68,10 @@ export type DatagramHandler = (data: Uint8Array, remoteAddress: string, remotePo
 export interface UdpSocket {
   readonly address: string;
   readonly port: number;
-  /** Hands the datagram to the operating system before it returns. The buffer must not be changed afterwards. */
+  /** Hands the datagram to the operating system before it returns. The buffer must not be changed before {@link isIdle}. */
   send(data: Uint8Array, remoteAddress: string, remotePort: number): void;
+  /** Whether the operating system has taken everything that was sent. Absent where that is never known. */
+  readonly isIdle?: boolean;
   /** Whether the socket keeps the process alive; sockets start referenced. */
   setReferenced(referenced: boolean): void;
   close(): void;

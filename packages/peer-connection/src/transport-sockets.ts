@@ -104,6 +104,13 @@ export class TransportSockets {
     else shared(data, address, port);
   }
 
+  /** Whether the operating system has all that was sent. */
+  get areIdle(): boolean {
+    if (this.#shared.size > 0 || this.#streams.size > 0) return false; // there it is not known
+    for (const { socket, send } of this.#own.values()) if (send !== undefined && !('isIdle' in socket && socket.isIdle)) return false;
+    return true;
+  }
+
   setReferenced(referenced: boolean): void {
     this.#isReferenced = referenced;
     for (const { socket } of this.#own.values()) if ('setReferenced' in socket) socket.setReferenced(referenced);

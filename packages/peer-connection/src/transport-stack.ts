@@ -234,6 +234,16 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     return transmit;
   }
 
+  /** Whether there is enough to gain from {@link reuseMemory}. */
+  get wantsMemory(): boolean {
+    return this.#keys?.rtpOut.wantsMemory === true;
+  }
+
+  /** Everything has been polled, and nothing of it is in use any more. */
+  reuseMemory(): void {
+    this.#keys?.rtpOut.reuseMemory();
+  }
+
   pollEvent(): StackEvent | undefined {
     return this.#events.shift();
   }

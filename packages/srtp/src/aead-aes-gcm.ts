@@ -19,11 +19,12 @@ export class SrtpAead implements PacketTransform {
   readonly overhead: number = AEAD_TAG_LENGTH;
   readonly #aead: Aead;
   readonly #salt: Uint8Array;
-  readonly #nonce = new Uint8Array(12);
+  readonly #nonce: Uint8Array;
 
   constructor(crypto: CryptoProvider, algorithm: AeadAlgorithm, keys: SessionKeys) {
     this.#aead = crypto.aead(algorithm, keys.encryption);
     this.#salt = keys.salt;
+    this.#nonce = keys.salt.slice();
   }
 
   seal(packet: Uint8Array, clear: number, ssrc: number, index: number, output: Uint8Array): void {
@@ -38,12 +39,11 @@ export class SrtpAead implements PacketTransform {
   }
 
   #nonceFor(ssrc: number, index: number): Uint8Array {
-    const nonce = this.#nonce;
-    nonce.set(this.#salt);
-    writeUint32(nonce, 2, readUint32(nonce, 2) ^ ssrc);
-    writeUint32(nonce, 6, readUint32(nonce, 6) ^ Math.floor(index / 0x1_0000));
-    nonce[10]! ^= (index >>> 8) & 0xff;
-    nonce[11]! ^= index & 0xff;
+    const [nonce, salt] = [this.#nonce, this.#salt]; // the first two bytes are the salt's
+    writeUint32(nonce, 2, readUint32(salt, 2) ^ ssrc);
+    writeUint32(nonce, 6, readUint32(salt, 6) ^ Math.floor(index / 0x1_0000));
+    nonce[10] = salt[10]! ^ ((index >>> 8) & 0xff);
+    nonce[11] = salt[11]! ^ (index & 0xff);
     return nonce;
   }
 }

@@ -62,7 +62,7 @@ export class SrtpContext {
 
   /**
    * @param repeat the packet was protected before and is, byte for byte, the same (a retransmission without RTX)
-   * @returns a new buffer; undefined (and counted) when the packet is malformed, its index was used before, or the key is used up
+   * @returns a buffer of the caller's, until {@link reuseMemory}; undefined (and counted) when the packet is malformed, its index was used before, or the key is used up
    */
   protect(rtp: Uint8Array, repeat: boolean = false): Uint8Array | undefined {
     const headerLength = rtpHeaderLength(rtp);
@@ -109,6 +109,16 @@ export class SrtpContext {
    */
   setIndex(ssrc: number, index: number): void {
     (this.#streamFor(ssrc) ?? this.#addStream(ssrc)).add(index);
+  }
+
+  /** Whether there is enough to gain from {@link reuseMemory}. */
+  get wantsMemory(): boolean {
+    return this.#arena.isHalfUsed;
+  }
+
+  /** Nothing that {@link protect} has given is in use any more: its memory is taken for what comes next. To be called by those who know, or never. */
+  reuseMemory(): void {
+    this.#arena.rewind();
   }
 
   /** SSRCs that there is state for. */

@@ -133,6 +133,18 @@ describe('RFC 6904: encrypted header extensions', () => {
   });
 });
 
+test.each(PROFILES)('%s: memory that is used again holds the next packets, and nothing of those before', (profile) => {
+  const [reusing, fresh] = [new SrtpContext(options(profile)), new SrtpContext(options(profile))];
+  expect(reusing.wantsMemory).toBe(false);
+  for (let sequenceNumber = 0; sequenceNumber < 3600; sequenceNumber++) {
+    expect(reusing.protect(rtp(sequenceNumber))).toEqual(fresh.protect(rtp(sequenceNumber)));
+    if (sequenceNumber % 1200 < 1199) continue;
+    expect(reusing.wantsMemory).toBe(true);
+    reusing.reuseMemory();
+    expect(reusing.wantsMemory).toBe(false);
+  }
+});
+
 describe('keys from DTLS', () => {
   test('RFC 5764 §4.2: client key, server key, client salt, server salt', () => {
     expect(EXPORTER_LABEL).toBe('EXTRACTOR-dtls_srtp');
