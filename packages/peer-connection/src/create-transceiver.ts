@@ -77,7 +77,7 @@ function createSender(connection: PeerConnectionSlots, { kind, track, streamIds,
 }
 
 function createReceiver(connection: PeerConnectionSlots, kind: MediaKind): ReceiverSlots {
-  const source = new ReceiverSource(kind);
+  const source = new ReceiverSource(kind, connection.runtime);
   return createRTCRtpReceiver({
     connection,
     kind,

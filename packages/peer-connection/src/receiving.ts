@@ -5,12 +5,14 @@ import type { PacketHandler, ReceiveStreamOptions } from './media/rtp-parameters
 import type { MediaKind, PacketListener, TrackSource } from './media-stream-track.ts';
 import type { PeerTransport } from './peer-transport.ts';
 import type { ReceiverSlots } from './rtc-rtp-receiver.ts';
+import type { Runtime } from './runtime.ts';
 import { receives } from './rtc-rtp-transceiver.ts';
 import { toRtpCodec } from './sending.ts';
 
 /** Hands the packets of whatever stream is attached to the listeners. */
 export class ReceiverSource implements TrackSource {
   readonly kind: MediaKind;
+  readonly #runtime: Pick<Runtime, 'queueTask'>;
   /** Set by the connection. */
   onKeyFrameRequest: () => void = () => {};
   /** As negotiated. */
@@ -19,8 +21,9 @@ export class ReceiverSource implements TrackSource {
   /** Replaced when it changes. */
   #listeners: readonly { readonly listener: PacketListener }[] = [];
 
-  constructor(kind: MediaKind) {
+  constructor(kind: MediaKind, runtime: Pick<Runtime, 'queueTask'>) {
     this.kind = kind;
+    this.#runtime = runtime;
   }
 
   /** Of the latest packet, so that a track that is sent on says what it contains. */
@@ -40,9 +43,18 @@ export class ReceiverSource implements TrackSource {
     this.onKeyFrameRequest();
   }
 
+  /** Called while the stack takes a datagram, which an exception of the application must not end: it gets a task, as event handlers have, to be thrown in. */
   readonly deliver: PacketHandler = (packet, { codec }) => {
     this.#codec = codec;
-    for (const { listener } of this.#listeners) listener(packet);
+    for (const { listener } of this.#listeners) {
+      try {
+        listener(packet);
+      } catch (error) {
+        this.#runtime.queueTask(() => {
+          throw error;
+        });
+      }
+    }
   };
 }
 

@@ -14,7 +14,10 @@ import { interfaceType } from './webidl.ts';
 export class RtpSink {
   /** Packets that {@link readable} had no room for. */
   dropped: number = 0;
-  /** Called with each whole RTP packet, in order of arrival. The packet is the listener's to keep, but shared: it must not be changed. */
+  /**
+   * Called with each whole RTP packet, in order of arrival. The packet is the listener's to keep, but shared: it must not be changed. What a listener
+   * throws about a received packet is an uncaught exception of the process, as in event handlers; the connection goes on.
+   */
   onpacket: ((packet: Uint8Array) => void) | null = null;
   readonly #track: MediaStreamTrack;
   readonly #unsubscribe: () => void;

@@ -36,3 +36,25 @@ test('while nobody reads, 512 packets wait, and those that come then are counted
   await pair.network.run(100);
   expect(sink.dropped).toBe(8);
 });
+
+test('what onpacket throws is thrown in a task of its own: the datagram is dealt with, and the next one', async () => {
+  const { pair, source, sink } = await connected();
+  const other = new RtpSink(sink.track);
+  const events: string[] = [];
+  sink.track.onunmute = () => events.push('unmute');
+  let received = 0;
+  sink.onpacket = () => {
+    received += 1;
+    throw new Error(`listener ${received}`);
+  };
+  other.onpacket = () => events.push('packet');
+  const thrown: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    source.write(packet(i));
+    // The simulated runtime lets out what a task throws.
+    await pair.network.run(50).catch((error: Error) => thrown.push(error.message));
+    await pair.network.run(50);
+  }
+  expect(thrown).toEqual(['listener 1', 'listener 2', 'listener 3']);
+  expect(events).toEqual(['packet', 'unmute', 'packet', 'packet']);
+});
