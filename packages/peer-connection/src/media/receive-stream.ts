@@ -13,7 +13,7 @@ import type { Instant } from '@petrel/sans-io';
 import { hasFeedback, isPrimary, isRed, isRtx } from './codecs.ts';
 import type { Arrival, IncomingSource } from './incoming-source.ts';
 import { extensionId } from './packet-header.ts';
-import type { MediaKind, PacketInfo, ReceiveStreamChanges, ReceiveStreamOptions, RtpCodec } from './rtp-parameters.ts';
+import type { MediaKind, PacketHandler, PacketInfo, ReceiveStreamChanges, ReceiveStreamOptions, RtpCodec } from './rtp-parameters.ts';
 import type { InboundRtpCounters, SourceInfo } from './rtp-stats.ts';
 import type { StreamHost } from './stream-host.ts';
 
@@ -32,9 +32,13 @@ export class ReceiveStream {
   readonly kind: MediaKind;
   readonly #host: StreamHost;
   #options: ReceiveStreamOptions;
-  #codecs: readonly (RtpCodec | undefined)[] = [];
-  #audioLevelId = 0;
   #stopped = false;
+  // What the options say, worked out once: it is asked for each packet.
+  #active = false;
+  #codecs: readonly (RtpCodec | undefined)[] = [];
+  #hasRed = false;
+  #audioLevelId = 0;
+  #onPacket!: PacketHandler;
   #muted = true;
   readonly #sources = new Set<IncomingSource>();
   readonly #contributing = new Map<number, { timestamp: Instant; rtpTimestamp: number }>();
@@ -67,7 +71,7 @@ export class ReceiveStream {
   }
 
   get active(): boolean {
-    return !this.#stopped && this.#options.active !== false;
+    return this.#active;
   }
 
   get options(): ReceiveStreamOptions {
@@ -153,6 +157,7 @@ export class ReceiveStream {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#active = false;
     this.#muted = true;
     this.#host.receiveTablesChanged();
   }
@@ -174,7 +179,7 @@ export class ReceiveStream {
     if (arrival === 'duplicate') return this.#drop(source, 'duplicate');
     if (packet.csrcCount > 0) this.#noteContributing(packet, now);
     if (this.#audioLevelId > 0) this.#noteAudioLevel(source, packet);
-    if (isRed(codec)) return this.#receiveRedundant(source, packet, now, arrival);
+    if (this.#hasRed && isRed(codec)) return this.#receiveRedundant(source, packet, now, arrival);
     this.#deliver(source, packet, codec, now, false);
     return arrival;
   }
@@ -282,7 +287,7 @@ export class ReceiveStream {
     info.payloadEnd = packet.payloadEnd;
     info.arrival = now;
     info.recovered = recovered;
-    this.#options.onPacket(packet.bytes, info);
+    this.#onPacket(packet.bytes, info);
   }
 
   #drop(source: IncomingSource, reason: Parameters<StreamHost['countDiscard']>[0]): 'dropped' {
@@ -324,10 +329,14 @@ export class ReceiveStream {
   }
 
   #apply(): void {
-    const codecs: (RtpCodec | undefined)[] = Array.from({ length: 128 }, () => undefined);
-    for (const codec of this.#options.codecs) codecs[codec.payloadType & 0x7f] = codec;
-    this.#codecs = codecs;
-    this.#audioLevelId = extensionId(this.#options.headerExtensions, EXTENSION_URI.audioLevel);
+    const { active, codecs, headerExtensions, onPacket } = this.#options;
+    const byPayloadType: (RtpCodec | undefined)[] = Array.from({ length: 128 }, () => undefined);
+    for (const codec of codecs) byPayloadType[codec.payloadType & 0x7f] = codec;
+    this.#active = !this.#stopped && active !== false;
+    this.#codecs = byPayloadType;
+    this.#hasRed = codecs.some(isRed);
+    this.#audioLevelId = extensionId(headerExtensions, EXTENSION_URI.audioLevel);
+    this.#onPacket = onPacket;
   }
 }
 

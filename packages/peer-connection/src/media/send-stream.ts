@@ -53,7 +53,8 @@ export class SendStream {
   #ssrc: number;
   #rtxSsrc: number | undefined;
   #stopped = false;
-  // What the options say, worked out once.
+  // What the options say, worked out once: it is asked for each packet.
+  #active = false;
   #codec: RtpCodec | undefined;
   #redCodec: RtpCodec | undefined;
   #rtxCodec: RtpCodec | undefined;
@@ -111,7 +112,7 @@ export class SendStream {
   }
 
   get active(): boolean {
-    return !this.#stopped && this.#options.active !== false;
+    return this.#active;
   }
 
   /** A packet went out at some time. */
@@ -177,6 +178,7 @@ export class SendStream {
   stop(now: Instant): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#active = false;
     this.#history = undefined;
     this.#keyFrameDue = NEVER;
     this.#host.sendStreamStopped(this, now);
@@ -366,7 +368,8 @@ export class SendStream {
   }
 
   #apply(): void {
-    const { codecs, payloadType, headerExtensions: extensions, mid, sourceHeaderExtensions = [] } = this.#options;
+    const { active, codecs, payloadType, headerExtensions: extensions, mid, sourceHeaderExtensions = [] } = this.#options;
+    this.#active = !this.#stopped && active !== false;
     this.#codec = codecs.find((codec) => isPrimary(codec) && (payloadType === undefined || codec.payloadType === payloadType));
     this.#redCodec = codecs.find((codec) => isRed(codec) && codec.clockRate === this.#codec?.clockRate);
     this.#rtxCodec = this.#codec && rtxFor(codecs, this.#codec.payloadType);
