@@ -7,8 +7,11 @@ import { connectToOtherProcess } from './lib/peer-process.ts';
 const role = process.argv[2]!;
 const [streams, rate, seconds] = process.argv.slice(3).map(Number) as [number, number, number];
 const HEADER = 12;
-/** Before anything is measured: V8 has compiled by then what runs for each packet. In milliseconds. */
-const WARM_UP = 2000;
+const ADDRESS = '127.0.0.1';
+/** Before anything is measured, as fast as a server would: V8 has compiled by then what runs for each packet, and for each wrap of sequence numbers. */
+const WARM_UP = { packets: 150_000, rate: 30_000 };
+/** Long enough for everything to arrive, in milliseconds. */
+const PAUSE = 500;
 
 switch (role) {
   case 'petrel-sender':
@@ -31,8 +34,14 @@ switch (role) {
     break;
 }
 
+/** What the other process says: where it listens, or that what comes from now on counts. */
+interface Message {
+  readonly port?: number;
+  readonly warm?: true;
+}
+
 function onPort(listener: (port: number) => void): void {
-  process.on('message', ({ port }: { port?: number }) => port !== undefined && listener(port));
+  process.on('message', ({ port }: Message) => port !== undefined && listener(port));
 }
 
 function srtp(): SrtpContext {
@@ -50,7 +59,7 @@ function unprotect(): (datagram: Uint8Array) => unknown {
 }
 
 async function sendMedia(): Promise<void> {
-  const pc = new RTCPeerConnection();
+  const pc = newConnection();
   const sources = Array.from({ length: streams }, () => new RtpSource('video', { mimeType: 'video/VP8' }));
   for (const source of sources) pc.addTrack(source.track);
   pc.onconnectionstatechange = () => {
@@ -59,8 +68,13 @@ async function sendMedia(): Promise<void> {
   await connectToOtherProcess(pc, true);
 }
 
+/** Over the addresses that bare datagrams take: IPv6 costs the system more. */
+function newConnection(): RTCPeerConnection {
+  return new RTCPeerConnection({ interfaceFilter: ({ address }) => address === ADDRESS });
+}
+
 function receiveMedia(): void {
-  const pc = new RTCPeerConnection();
+  const pc = newConnection();
   const count = counter();
   pc.ontrack = ({ track }) => {
     new RtpSink(track).onpacket = count;
@@ -72,7 +86,7 @@ function sendDatagrams(port: number, seal: (packet: Uint8Array) => Uint8Array): 
   const socket = createSocket({ type: 'udp4', lookup: (host, _options, callback) => callback(null, host, 4) });
   pump((stream, packet) => {
     packet[8] = stream; // of the SSRC
-    socket.send(seal(packet), port, '127.0.0.1');
+    socket.send(seal(packet), port, ADDRESS);
   });
 }
 
@@ -83,23 +97,37 @@ function receiveDatagrams(open: (datagram: Uint8Array) => unknown): void {
     open(datagram);
     count();
   });
-  socket.bind(0, '127.0.0.1', () => process.send!({ to: 'peer', port: socket.address().port }));
+  socket.bind(0, ADDRESS, () => process.send!({ to: 'peer', port: socket.address().port }));
 }
 
-/** Sends on all streams at the rate, to warm up and then for the time, in slices of a millisecond; then reports. */
+/** Sends on all streams to warm up, and then at the rate for the time, in slices of a millisecond; then reports. */
 function pump(send: (stream: number, packet: Uint8Array) => void): void {
+  const packets = seconds * rate * streams;
+  const measure = (): void => {
+    const before = process.cpuUsage();
+    sendPackets(send, WARM_UP.packets, packets, rate * streams, () => report(packets, before));
+  };
+  sendPackets(send, 0, WARM_UP.packets, WARM_UP.rate, () => {
+    setTimeout(() => process.send!({ to: 'peer', warm: true }), PAUSE); // all of it has arrived
+    setTimeout(measure, 2 * PAUSE);
+  });
+}
+
+function sendPackets(
+  send: (stream: number, packet: Uint8Array) => void,
+  first: number,
+  count: number,
+  perSecond: number,
+  done: () => void,
+) {
   const start = performance.now();
-  const end = WARM_UP + seconds * 1000;
-  let warm: Progress | undefined;
-  let sent = 0;
+  let sent = first;
   const timer = setInterval(() => {
-    const elapsed = Math.min(performance.now() - start, end);
-    if (elapsed >= WARM_UP) warm ??= { packets: sent, cpu: process.cpuUsage() };
-    const due = Math.floor((elapsed / 1000) * rate * streams);
+    const due = first + Math.min(count, Math.floor(((performance.now() - start) / 1000) * perSecond));
     for (; sent < due; sent++) send(sent % streams, makePacket(Math.floor(sent / streams)));
-    if (elapsed < end) return;
+    if (sent < first + count) return;
     clearInterval(timer);
-    report(sent, warm!);
+    done();
   }, 1);
 }
 
@@ -113,33 +141,28 @@ function makePacket(sequenceNumber: number): Uint8Array {
   return bytes;
 }
 
-/** Counts packets, and reports once none has come for half a second. */
+/** Counts the packets that come after warming up, and reports once none has come for half a second. */
 function counter(): () => void {
   let packets = 0;
-  let before = 0;
-  let warm: Progress | undefined;
-  let watch: NodeJS.Timeout | undefined;
-  const look = (): void => {
-    if (packets === before) {
-      clearInterval(watch);
-      report(packets, warm!);
-    }
-    before = packets;
-  };
+  process.on('message', ({ warm }: Message) => {
+    if (!warm) return;
+    packets = 0;
+    const start = process.cpuUsage();
+    let before = 0;
+    const watch = setInterval(() => {
+      if (packets > 0 && packets === before) {
+        clearInterval(watch);
+        report(packets, start);
+      }
+      before = packets;
+    }, PAUSE);
+  });
   return () => {
     packets += 1;
-    if (watch !== undefined) return;
-    watch = setInterval(look, 500);
-    setTimeout(() => (warm = { packets, cpu: process.cpuUsage() }), WARM_UP);
   };
 }
 
-interface Progress {
-  readonly packets: number;
-  readonly cpu: NodeJS.CpuUsage;
-}
-
-function report(packets: number, warm: Progress): void {
-  const { user, system } = process.cpuUsage(warm.cpu);
-  process.send!({ type: 'result', packets, cpuPerPacket: (user + system) / (packets - warm.packets) });
+function report(packets: number, before: NodeJS.CpuUsage): void {
+  const { user, system } = process.cpuUsage(before);
+  process.send!({ type: 'result', packets, cpuPerPacket: (user + system) / packets });
 }
