@@ -34,8 +34,11 @@ async function work(copy) {
   copyRepository(copy);
   const runner = newTestRunner(copy);
   for (let mutation = queue.shift(); mutation; mutation = queue.shift()) {
+    const start = performance.now();
     const problem = await check(copy, runner, mutation);
-    console.log(`${problem ? 'SURVIVES' : 'noticed '} ${mutation.name}`);
+    const seconds = (performance.now() - start) / 1000;
+    // Those that take long want a narrower pattern of test names.
+    console.log(`${problem ? 'SURVIVES' : 'noticed '} ${mutation.name}${seconds > 3 ? `, ${seconds.toFixed(0)} s` : ''}`);
     if (problem) problems.push(`${mutation.name}: ${problem}`);
   }
   runner.stop();

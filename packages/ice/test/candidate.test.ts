@@ -64,6 +64,8 @@ describe('I17, RFC 8839 §5.1: malformed candidates are ignored', () => {
     ['no typ', line.replace('typ ', '')],
     ['a line break', `${line}\r\na=crypto:1`],
     ['a NUL', `${line}\u0000`],
+    ['a control character in an extension', `${line} x y\u0007`],
+    ['another word than typ', line.replace('typ', 'type')],
     ['64 kB', `${line} x ${'y'.repeat(65_536)}`],
     ['a long foundation', line.replace('candidate:1', `candidate:${'1'.repeat(33)}`)],
     ['an extension without a value', `${line} generation`],

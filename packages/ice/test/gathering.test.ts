@@ -306,6 +306,28 @@ describe('relays (RFC 8656)', () => {
     expect(await talk(a, b)).toBe(true);
   });
 
+  test('T05: a server that forgets each allocation gets four', async () => {
+    await build();
+    const peer = await gathered(newPeer([turnUdp]));
+    let made = 0;
+    for (let i = 0; i < 10; i++) {
+      made += server.allocations.length;
+      server.restart();
+      await network.run(600_000);
+    }
+    expect([made, peer.candidates().filter((candidate) => candidate.startsWith('relay')).length]).toEqual([4, 4]);
+  });
+
+  test('a candidate on loopback is nothing that a relay is asked for', async () => {
+    await build();
+    const peer = await gathered(newPeer([turnUdp]));
+    peer.input((agent, now) => agent.setRemoteParameters({ usernameFragment: 'peer', password: 'p'.repeat(24) }, now));
+    const candidate = { foundation: '1', component: 1, protocol: 'udp', priority: 9, address: '127.0.0.1', port: 9, type: 'host' } as const;
+    peer.input((agent, now) => agent.addRemoteCandidate(candidate, now));
+    await network.run(1000);
+    expect(peer.agent.stats.pairs).toEqual([]);
+  });
+
   test('a direct path is preferred to a relay, and taken when it answers late', async () => {
     const lan = network.addHost('lan', { interfaces: [{ addresses: ['192.0.2.20'] }] });
     const other = network.addHost('other', { interfaces: [{ addresses: ['192.0.2.21'] }] });
