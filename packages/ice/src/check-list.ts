@@ -21,15 +21,16 @@ export class CheckList {
   readonly #triggered: CandidatePair[] = [];
   readonly #maxPairs: number;
   readonly #set: CheckListSet;
+  readonly #newPairId: () => number;
   #sorted = true;
-  #ids = 0;
   /** Turns between pairs that were never checked and those that are due again, so that neither has to wait for the other. */
   #repeatTurn = false;
 
   /** @param set those that it is one of, or will be */
-  constructor(maxPairs: number, set: CheckListSet) {
+  constructor(maxPairs: number, set: CheckListSet, newPairId: () => number) {
     this.#maxPairs = maxPairs;
     this.#set = set;
+    this.#newPairId = newPairId;
   }
 
   /** By priority, the best one first. */
@@ -52,7 +53,7 @@ export class CheckList {
     const known = this.find(base.id, address, port);
     if (known !== undefined) return known;
     if (!canPair(base, remote)) return undefined;
-    const pair = new CandidatePair(++this.#ids, base, remote, role);
+    const pair = new CandidatePair(this.#newPairId(), base, remote, role);
     if (this.#pairs.length >= this.#maxPairs && !this.#makeRoom(pair)) return undefined;
     this.#pairs.push(pair);
     this.#sorted = false;

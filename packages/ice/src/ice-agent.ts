@@ -478,6 +478,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
   #sessionContext(): SessionContext {
     const { crypto, checkLists, lite = false, pacing = 50, maxPairs = 100, maxPeerReflexive = 32 } = this.#options;
     const roleOf = (): IceRole => this.#role;
+    let pairs = 0;
     return {
       crypto,
       lite,
@@ -490,6 +491,7 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
       get role() {
         return roleOf();
       },
+      newPairId: () => ++pairs,
       changeRole: (role) => this.#changeRole(role),
       bases: () => this.#gatherer.bases(),
       transmit: (base, address, port, data, now) => this.#transmit(base, address, port, data, now),

@@ -30,6 +30,8 @@ export interface SessionContext {
   readonly maxPairs: number;
   readonly maxPeerReflexive: number;
   readonly role: IceRole;
+  /** Unique in the agent: statistics show the pairs of all sessions. */
+  readonly newPairId: () => number;
   changeRole(role: IceRole): void;
   bases(): Iterable<Base>;
   /** @returns false when it cannot be sent now (no stream yet, no allocation) */
@@ -90,7 +92,7 @@ export class IceSession {
     this.#context = context;
     this.local = local;
     this.localKey = shortTermKey(context.crypto, local.password);
-    this.list = new CheckList(context.maxPairs, context.checkLists);
+    this.list = new CheckList(context.maxPairs, context.checkLists, context.newPairId);
     if (!context.lite) context.checkLists.add(this.list);
     this.remotes = new RemoteCandidates(MAX_REMOTE_CANDIDATES, context.maxPeerReflexive);
     this.#onDiscard = onDiscard;

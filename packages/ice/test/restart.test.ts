@@ -41,6 +41,44 @@ describe('I14, RFC 8445 §9: ICE restart', () => {
       }
   });
 
+  test('pairs of both sessions have numbers of their own', () => {
+    const { network, a, b } = connectedPair();
+    restartBoth(a, b);
+    network.clock.advanceBy(500);
+    const ids = a.agent.stats.pairs.map(({ id }) => id);
+    expect(ids.length).toBeGreaterThan(1);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  // libwebrtc, when it has offered the restart: its new ports use the old credentials of the other side, and answer no checks with new ones.
+  test('payload from a new port of the peer’s, which has sent checks with our old credentials and answers none, is accepted', () => {
+    const { network, a, b } = connectedPair();
+    const { usernameFragment, password } = a.agent.localParameters;
+    const port = { address: '192.0.2.2', port: 7002 };
+    const restarted = { usernameFragment: 'anew', password: 'n'.repeat(24) };
+    const attributes = { username: `${usernameFragment}:${restarted.usernameFragment}`, priority: 1_845_501_695, iceControlled: 1n };
+    const check = (): Uint8Array => {
+      const message = { class: 'request', method: 'binding', transactionId: newTransactionId(crypto), attributes } as const;
+      return encodeStunMessage(message, { key: shortTermKey(crypto, password), fingerprint: true });
+    };
+    const speak = (): string[] => {
+      network.spoof(port, { address: '192.0.2.1', port: 5001 }, check());
+      network.spoof(port, { address: '192.0.2.1', port: 5001 }, new TextEncoder().encode('~from the new port'));
+      network.clock.advanceBy(100);
+      return a.texts();
+    };
+    expect(speak()).toEqual(['from the new port']); // its offer has not come yet
+    a.input((agent, now) => agent.restart(now));
+    a.input((agent, now) => agent.setRemoteParameters(restarted, now));
+    for (let second = 0; second < 10; second++) {
+      expect(speak()).toEqual(['from the new port']);
+      network.clock.advanceBy(1_000);
+    }
+    a.send('over the old pair');
+    network.clock.advanceBy(100);
+    expect(b.texts()).toEqual(['over the old pair']);
+  });
+
   test('the state goes from completed to connected and back; candidates are shown again with the new fragment', () => {
     const { network, a, b } = connectedPair();
     for (const peer of [a, b]) peer.events.length = 0;
