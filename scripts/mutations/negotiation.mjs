@@ -238,6 +238,8 @@ const descriptions = [
     'answers',
     'that holds',
   ),
+  jsep('payload types that are repeated', 'jsep/codec-negotiation', '[...new Set(section.formats)]', 'section.formats', 'answers', 'N02'),
+  jsep('groups that are asked for again', 'jsep/description', 'groupsByAttributes.set(attributes, groups);', '', 'answers', 'N02'),
   jsep('shown candidates', 'jsep/description', 'known.length >= MAX_CANDIDATES || ', '', 'negotiation', 'I05'),
   jsep('candidates', 'jsep/apply-transports', 'known.length >= MAX_CANDIDATES || ', '', 'negotiation', 'I05'),
   jsep(

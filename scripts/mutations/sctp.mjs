@@ -370,6 +370,7 @@ const sequences = [
     'partial-reliability',
     'C12',
   ),
+  sctp('streams of FORWARD TSN', 'rx/reassembly-queue', 'of lastOfEachStream(skipped))', 'of skipped)', 'partial-reliability', 'C12'),
   sctp('number of a reset', 'stream-reset', 'if (age !== 0) return', 'if (false) return', 'stream-reset', 'C13'),
   sctp('repeated reset', 'stream-reset', 'if (age === -1) return', 'if (false) return', 'stream-reset', 'C13'),
   sctp(

@@ -17,7 +17,7 @@ import {
   type SessionDescription,
 } from '@petrel/sdp';
 import { RtpSource } from '../src/index.ts';
-import { directionOf } from '../src/jsep/description.ts';
+import { bundleGroups, directionOf } from '../src/jsep/description.ts';
 import { PeerPair } from './peer-pair.ts';
 
 const offers = Object.fromEntries(
@@ -177,6 +177,13 @@ describe('RFC 8829 §5.8: what is refused', () => {
     const pair = new PeerPair();
     expect(await rejection(pair, sdp)).toMatchObject({ name });
     expect([pair.a.signalingState, pair.a.getTransceivers().length]).toEqual(['stable', 0]);
+  });
+
+  test('N02: what a description repeats is looked at once: a payload type, the groups', async () => {
+    const sdp = offers.aiortc.replace(/(m=audio \d+ \S+) (\d+)/, `$1${' $2'.repeat(1000)}`);
+    const answer = await answerTo(new PeerPair(), sdp);
+    expect(answer.media[0]!.formats).toHaveLength(new Set(answer.media[0]!.formats).size);
+    expect(bundleGroups(answer)).toBe(bundleGroups(answer));
   });
 
   test('W3C WebRTC §4.4.1.5: a syntax error says the line', async () => {

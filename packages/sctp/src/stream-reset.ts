@@ -34,7 +34,7 @@ export class StreamReset {
   #lastResult: number = RESET_RESULT.nothingToDo;
   #deferred: OutgoingResetRequest | undefined;
   /** A deferred request that was performed meanwhile. Some peers ask again under a new number instead of waiting for the second answer. */
-  #answeredLate: readonly number[] | undefined;
+  #answeredLate: ReadonlySet<number> | undefined;
 
   constructor(localInitialTsn: number, remoteInitialTsn: number, inboundStreams: number, actions: StreamResetActions) {
     this.#nextRequest = localInitialTsn;
@@ -100,7 +100,7 @@ export class StreamReset {
 
   /** Data has come on a stream: a request for it is a new one. */
   onData(streamId: number): void {
-    if (this.#answeredLate?.includes(streamId)) this.#answeredLate = undefined;
+    if (this.#answeredLate?.has(streamId)) this.#answeredLate = undefined;
   }
 
   /** Whether {@link onData} wants to know. */
@@ -114,7 +114,7 @@ export class StreamReset {
     const request = this.#deferred;
     this.#deferred = undefined;
     this.#perform(request);
-    this.#answeredLate = request.streamIds;
+    this.#answeredLate = new Set(request.streamIds);
   }
 
   /** A request that is not for a reset of outgoing streams is denied: nothing in WebRTC uses the others. */
@@ -157,6 +157,6 @@ export class StreamReset {
   }
 }
 
-function isSame(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((id, index) => id === b[index]);
+function isSame(ids: ReadonlySet<number>, others: readonly number[]): boolean {
+  return ids.size === others.length && others.every((id) => ids.has(id));
 }

@@ -145,6 +145,22 @@ describe('C12: hostile FORWARD TSNs', () => {
     expect(both.b.state).toBe('established');
   });
 
+  test('of several entries of a stream the last one counts, so that each stream is looked at once', () => {
+    const { both, tsn, receive } = receiver();
+    const send = (n: number, sequence: number): void =>
+      both.b.receive(
+        forgeMany(tagFrom(both, 'a'), [dataChunk({ tsn: (tsn + n) >>> 0, sequence, data: utf8(`${sequence}`) })]),
+        both.link.now(),
+      );
+    send(2, 2);
+    const value = new ByteWriter().uint32((tsn + 1) >>> 0);
+    for (const sequence of [5, 4, 1]) value.uint16(1).uint16(sequence);
+    receive(value.finish());
+    send(3, 3);
+    both.link.flush();
+    expect(messages(both.link.eventsOfB)).toEqual(['1:51:2', '1:51:3']);
+  });
+
   test('an old one is answered with a SACK, for its own was lost (RFC 3758 §3.6)', () => {
     const { both, tsn, receive } = receiver();
     receive(

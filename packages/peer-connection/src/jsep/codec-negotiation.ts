@@ -36,7 +36,7 @@ export function codecsOf(section: MediaSection): NegotiableCodec[] {
   const maps = new Map(readAll(section, RTPMAP).map((map) => [map.payloadType, map]));
   const lines = new Map(readAll(section, FMTP).map(({ format, parameters }) => [format, parameters]));
   const feedback = readAll(section, RTCP_FEEDBACK);
-  return section.formats.flatMap((format) => {
+  return [...new Set(section.formats)].flatMap((format) => {
     const payloadType = Number(format);
     const map = maps.get(payloadType);
     const known = STATIC.get(payloadType);

@@ -147,11 +147,17 @@ export function transportAttributes(session: SessionDescription, section: MediaS
 }
 
 /** The mids of each BUNDLE group, the tagged section's first (RFC 8843 §7). */
-export function bundleGroups(session: SessionDescription): string[][] {
-  return readAll(session, GROUP)
-    .filter(({ semantics }) => semantics === 'BUNDLE')
-    .map(({ mids }) => [...mids]);
+export function bundleGroups({ attributes }: SessionDescription): readonly (readonly string[])[] {
+  let groups = groupsByAttributes.get(attributes);
+  if (groups === undefined) {
+    groups = readAll({ attributes }, GROUP).flatMap(({ semantics, mids }) => (semantics === 'BUNDLE' ? [mids] : []));
+    groupsByAttributes.set(attributes, groups);
+  }
+  return groups;
 }
+
+/** They are asked for once for each section, and there may be as many lines of groups as fit in a description. */
+const groupsByAttributes = new WeakMap<readonly Attribute[], readonly (readonly string[])[]>();
 
 /** All ICE credentials, each as `ufrag pwd`. */
 export function iceCredentials(description: Description | null): string[] {

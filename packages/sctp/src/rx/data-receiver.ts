@@ -49,7 +49,7 @@ export class DataReceiver {
   #packetsSinceSack = 0;
   #eagerPackets: number = EAGER_PACKETS;
   /** A stream reset waits for this TSN; what is beyond it on these streams waits too (RFC 6525 §5.2.2 E2). */
-  #deferred: { readonly lastTsn: number; readonly streamIds: readonly number[]; readonly fragments: Fragment[] } | undefined;
+  #deferred: { readonly lastTsn: number; readonly streamIds: ReadonlySet<number>; readonly fragments: Fragment[] } | undefined;
 
   constructor(options: DataReceiverOptions) {
     this.#options = options;
@@ -161,7 +161,7 @@ export class DataReceiver {
 
   /** Data beyond the TSN on these streams waits until {@link resetStreams}. */
   deferReset(lastTsn: number, streamIds: readonly number[]): void {
-    this.#deferred = { lastTsn, streamIds, fragments: this.#deferred?.fragments ?? [] };
+    this.#deferred = { lastTsn, streamIds: new Set(streamIds), fragments: this.#deferred?.fragments ?? [] };
   }
 
   resetStreams(streamIds: readonly number[]): void {
@@ -223,7 +223,7 @@ export class DataReceiver {
     if (
       deferred !== undefined &&
       compareSerial32(tsn, deferred.lastTsn) > 0 &&
-      (deferred.streamIds.length === 0 || deferred.streamIds.includes(streamId))
+      (deferred.streamIds.size === 0 || deferred.streamIds.has(streamId))
     ) {
       if (deferred.fragments.length < MAX_DEFERRED)
         deferred.fragments.push({ tsn, streamId, flags, sequence, fragmentSequence, ppid, data });

@@ -56,7 +56,7 @@ export class ReassemblyQueue {
   /** Drops what the sender gave up (RFC 3758 §3.6, RFC 8260 §2.3.1): fragments, and the wait for skipped messages. */
   forwardTo(cumulativeTsn: number, skipped: readonly SkippedMessage[]): void {
     if (!this.#interleaving) this.#runs.dropUpTo(cumulativeTsn);
-    for (const { streamId, unordered, sequence } of skipped) {
+    for (const { streamId, unordered, sequence } of lastOfEachStream(skipped)) {
       if (this.#interleaving) this.#partial.dropUpTo(streamId, unordered, sequence);
       if (!unordered) this.#ordered.skipTo(streamId, sequence);
     }
@@ -91,6 +91,12 @@ export class ReassemblyQueue {
     if (!unordered) this.#ordered.add(streamId, sequence, ppid, fits ? data : undefined);
     else if (fits) this.#deliver(streamId, ppid, data);
   }
+}
+
+/** A sender names each stream once (RFC 3758 §3.5 C4); each time costs a look at all that the stream has waiting. */
+function lastOfEachStream(skipped: readonly SkippedMessage[]): Iterable<SkippedMessage> {
+  if (skipped.length < 2) return skipped;
+  return new Map(skipped.map((entry) => [entry.streamId * 2 + (entry.unordered ? 1 : 0), entry])).values();
 }
 
 /** The one copy between the packets and the application. */

@@ -1,8 +1,10 @@
 /** Which section is which, and which belong together: RFC 5888, RFC 8843 (BUNDLE), RFC 8830 (msid). */
 import { type AttributeType, flag, TOKEN, textual } from './attribute.ts';
 
+const WHOLE_TOKEN = new RegExp(`^${TOKEN}$`);
+
 /** `a=mid` (RFC 5888 §4). */
-export const MID: AttributeType<string> = textual('mid', new RegExp(`^${TOKEN}$`));
+export const MID: AttributeType<string> = textual('mid', WHOLE_TOKEN);
 
 /** Sections that belong together. */
 export interface Group {
@@ -16,8 +18,7 @@ export const GROUP: AttributeType<Group> = {
   name: 'group',
   parse: (value) => {
     const [semantics, ...mids] = (value ?? '').trimEnd().split(' ');
-    const token = new RegExp(`^${TOKEN}$`);
-    return semantics && token.test(semantics) && mids.every((mid) => token.test(mid)) ? { semantics, mids } : undefined;
+    return semantics && WHOLE_TOKEN.test(semantics) && mids.every((mid) => WHOLE_TOKEN.test(mid)) ? { semantics, mids } : undefined;
   },
   format: ({ semantics, mids }) => [semantics, ...mids].join(' '),
 };
