@@ -11,7 +11,7 @@ const ADDRESS = '127.0.0.1';
 /** Before anything is measured, as fast as a server would: V8 has compiled by then what runs for each packet, and for each wrap of sequence numbers. */
 const WARM_UP = { packets: 150_000, rate: 30_000 };
 /** Long enough for everything to arrive, in milliseconds. */
-const PAUSE = 500;
+const PAUSE = 1000;
 
 switch (role) {
   case 'petrel-sender':
