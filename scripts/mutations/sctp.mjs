@@ -292,7 +292,14 @@ const states = [
 /** What is acknowledged, skipped and reset has been sent, and is there. */
 const sequences = [
   sctp('acknowledged, and never sent', 'tx/outstanding-data', ' || advance > outstanding) return', ') return', 'data', 'C09'),
-  sctp('acknowledged before', 'tx/outstanding-data', 'if (advance < 0 || ', 'if (', 'data', 'C09'),
+  sctp(
+    'acknowledged before',
+    'tx/outstanding-data',
+    'if (advance < 0 || ',
+    'if (advance < 0) return this.#outcome;\n    if (',
+    'data',
+    'C09',
+  ),
   sctp(
     'gap blocks beyond what was sent',
     'tx/outstanding-data',
