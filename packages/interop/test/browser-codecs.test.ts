@@ -1,11 +1,11 @@
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { type EncodedFrame, FrameSink, FrameSource, RTCPeerConnection, type ReceivedFrame, RTCRtpSender as Sender } from 'petrel';
-import { Browser, type BrowserName } from '../src/browser.ts';
+import type { BrowserName } from '../src/browser.ts';
 import { decodeFrames, encodeTestFrames } from '../src/ffmpeg-tools.ts';
 import { Session, until } from '../src/session.ts';
+import { describeBrowsers } from './describe-browsers.ts';
 import { describeWith } from './describe-with.ts';
 
-const browsers: readonly BrowserName[] = ['chromium', 'firefox'];
 /** All codecs that the browser has, in few connections. Firefox has H264 only with a plugin that it downloads. */
 const pairs: Readonly<Record<BrowserName, readonly (readonly [video: string, audio: string])[]>> = {
   chromium: [
@@ -29,68 +29,62 @@ describeWith('ffmpeg', 'frames of ffmpeg and of browsers', (ffmpeg) => {
     await Promise.all(pairs.chromium.flat().map(async (mimeType) => files.set(mimeType, await encodeTestFrames(ffmpeg, mimeType, 1))));
   }, 60_000);
 
-  for (const name of browsers)
-    describeWith(name, name, () => {
-      let browser: Browser;
-      let session: Session | undefined;
-      const players: Player[] = [];
-      beforeAll(async () => {
-        browser = await Browser.launch(name);
-      }, 60_000);
-      afterAll(() => browser?.close());
-      afterEach(() => {
-        for (const player of players.splice(0)) player.stop();
-        session?.end();
-      });
-
-      /** A player of a file, and where the browser's frames go. */
-      function addMedia(
-        pc: RTCPeerConnection,
-        mimeType: string,
-      ): { player: Player; received: ReceivedFrame[]; sink: () => FrameSink | undefined } {
-        const player = new Player(mimeType, files.get(mimeType)!);
-        players.push(player);
-        const sender = pc.addTrack(player.source.track);
-        const transceiver = pc.getTransceivers().find((each) => each.sender === sender)!;
-        transceiver.setCodecPreferences(only(mimeType));
-        const received: ReceivedFrame[] = [];
-        let sink: FrameSink | undefined;
-        pc.addEventListener('track', (event) => {
-          const { receiver } = event as unknown as { receiver: typeof transceiver.receiver };
-          if (receiver.track.kind !== player.source.track.kind) return;
-          sink = new FrameSink(receiver);
-          sink.onframe = (frame) => received.push(frame);
-        });
-        return { player, received, sink: () => sink };
-      }
-
-      test.each(pairs[name])(
-        '%s and %s: it decodes our frames, and ffmpeg decodes those of its own',
-        async (videoType, audioType) => {
-          const pc = new RTCPeerConnection({ autoClose: true });
-          session = new Session(browser.page, pc);
-          const video = addMedia(pc, videoType);
-          const audio = addMedia(pc, audioType);
-          await session.connect('we offer', { receive: ['video', 'audio'], send: ['video', 'audio'] });
-          const reception = await until(
-            () => browser.page.evaluate(() => peer.reception()),
-            ({ framesDecoded, audioEnergy, picture }) => framesDecoded >= ENOUGH && audioEnergy > 0 && picture > 0,
-          );
-          expect(reception.packetsLost).toBe(0);
-          expect(reception.codecs.toSorted()).toEqual([audioType, videoType]);
-          await until(
-            () => [video.received.length, audio.received.length],
-            ([pictures, sounds]) => pictures! >= ENOUGH && sounds! >= ENOUGH,
-          );
-          expect(video.received[0]!.keyFrame).toBe(true);
-          expect(video.sink()!.statistics).toMatchObject({ packetsLost: 0 });
-          const [pictures, sounds] = [video.received.slice(0, ENOUGH), audio.received.slice(0, ENOUGH)];
-          expect(await decodeFrames(ffmpeg, videoType, pictures)).toEqual({ frames: ENOUGH, complaint: '' });
-          expect(await decodeFrames(ffmpeg, audioType, sounds)).toMatchObject({ complaint: '', frames: expect.any(Number) });
-        },
-        60_000,
-      );
+  describeBrowsers('frames', (browser) => {
+    let session: Session | undefined;
+    const players: Player[] = [];
+    afterEach(() => {
+      for (const player of players.splice(0)) player.stop();
+      session?.end();
     });
+
+    /** A player of a file, and where the browser's frames go. */
+    function addMedia(
+      pc: RTCPeerConnection,
+      mimeType: string,
+    ): { player: Player; received: ReceivedFrame[]; sink: () => FrameSink | undefined } {
+      const player = new Player(mimeType, files.get(mimeType)!);
+      players.push(player);
+      const sender = pc.addTrack(player.source.track);
+      const transceiver = pc.getTransceivers().find((each) => each.sender === sender)!;
+      transceiver.setCodecPreferences(only(mimeType));
+      const received: ReceivedFrame[] = [];
+      let sink: FrameSink | undefined;
+      pc.addEventListener('track', (event) => {
+        const { receiver } = event as unknown as { receiver: typeof transceiver.receiver };
+        if (receiver.track.kind !== player.source.track.kind) return;
+        sink = new FrameSink(receiver);
+        sink.onframe = (frame) => received.push(frame);
+      });
+      return { player, received, sink: () => sink };
+    }
+
+    test.each(pairs[browser.name])(
+      '%s and %s: it decodes our frames, and ffmpeg decodes those of its own',
+      async (videoType, audioType) => {
+        const pc = new RTCPeerConnection({ autoClose: true });
+        session = new Session(browser.page, pc);
+        const video = addMedia(pc, videoType);
+        const audio = addMedia(pc, audioType);
+        await session.connect('we offer', { receive: ['video', 'audio'], send: ['video', 'audio'] });
+        const reception = await until(
+          () => browser.page.evaluate(() => peer.reception()),
+          ({ framesDecoded, audioEnergy, picture }) => framesDecoded >= ENOUGH && audioEnergy > 0 && picture > 0,
+        );
+        expect(reception.packetsLost).toBe(0);
+        expect(reception.codecs.toSorted()).toEqual([audioType, videoType]);
+        await until(
+          () => [video.received.length, audio.received.length],
+          ([pictures, sounds]) => pictures! >= ENOUGH && sounds! >= ENOUGH,
+        );
+        expect(video.received[0]!.keyFrame).toBe(true);
+        expect(video.sink()!.statistics).toMatchObject({ packetsLost: 0 });
+        const [pictures, sounds] = [video.received.slice(0, ENOUGH), audio.received.slice(0, ENOUGH)];
+        expect(await decodeFrames(ffmpeg, videoType, pictures)).toEqual({ frames: ENOUGH, complaint: '' });
+        expect(await decodeFrames(ffmpeg, audioType, sounds)).toMatchObject({ complaint: '', frames: expect.any(Number) });
+      },
+      60_000,
+    );
+  });
 });
 
 /** Plays a file in a loop, at its pace; a request for a key frame makes it begin anew. */

@@ -1,14 +1,13 @@
 /** What both sides say about one call: their statistics next to each other, and what they do about loss. */
-import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { RtpPacket } from '@petrel/rtp';
 import { seededRandom } from '@petrel/testing';
 import { RTCPeerConnection, type RTCTrackEvent, RtpSink } from 'petrel';
-import { Browser } from '../src/browser.ts';
 import { LossyRelay } from '../src/lossy-relay.ts';
 import { pause, Session, until } from '../src/session.ts';
 import { TestMedia } from '../src/test-media.ts';
-import { describeWith } from './describe-with.ts';
+import { describeBrowser } from './describe-browsers.ts';
+import { ownAddress } from './own-address.ts';
 
 type Stats = Record<string, unknown>;
 type RtpType = 'inbound-rtp' | 'outbound-rtp' | 'remote-inbound-rtp' | 'remote-outbound-rtp';
@@ -17,17 +16,12 @@ const IN_FLIGHT = 20;
 /** Milliseconds; Chromium answers `getStats()` for up to 50 ms with the report that it gave last. */
 const REPORT_LIFETIME = 60;
 
-describeWith('chromium', 'chromium: statistics of RTP streams', () => {
-  let browser: Browser;
+describeBrowser('chromium', 'statistics of RTP streams', (browser) => {
   let media: TestMedia;
-  beforeAll(async () => {
-    browser = await Browser.launch('chromium');
+  beforeAll(() => {
     media = new TestMedia();
-  }, 60_000);
-  afterAll(async () => {
-    media?.stop();
-    await browser?.close();
   });
+  afterAll(() => media?.stop());
 
   const theirs = async (): Promise<Stats[]> => {
     await pause(REPORT_LIFETIME);
@@ -95,7 +89,7 @@ describeWith('chromium', 'chromium: statistics of RTP streams', () => {
   }, 40_000);
 
   test('5 % lost: NACK and RTX recover what was lost, both ways, and frames keep being decoded', async () => {
-    const relay = await LossyRelay.open(address(), seededRandom(11).fraction);
+    const relay = await LossyRelay.open(ownAddress(), seededRandom(11).fraction);
     const session = new Session(browser.page, new RTCPeerConnection());
     session.relay = relay;
     session.pc.addTrack(media.video.track);
@@ -151,10 +145,4 @@ function of(stats: readonly Stats[], type: RtpType, kind: 'audio' | 'video'): St
 function number(stats: Stats, name: string): number {
   expect(typeof stats[name]).toBe('number');
   return stats[name] as number;
-}
-
-/** An address that browsers use for candidates, too: not the loopback one, if there is another. */
-function address(): string {
-  const all = Object.values(networkInterfaces()).flatMap((one) => one ?? []);
-  return (all.find(({ family, internal }) => family === 'IPv4' && !internal) ?? { address: '127.0.0.1' }).address;
 }

@@ -1,8 +1,6 @@
 /** Issue sizes with PETREL_INTEROP=full (`npm run interop-full`), a tenth or less otherwise: 100 MiB, 10,000 messages, 500 channels. */
-import { networkInterfaces } from 'node:os';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { seededRandom } from '@petrel/testing';
-import { Browser } from '../src/browser.ts';
 import type { Page } from '../src/browser-page.ts';
 import {
   answerChannels,
@@ -18,7 +16,9 @@ import {
 import { LossyRelay } from '../src/lossy-relay.ts';
 import { NativePeer } from '../src/native-process.ts';
 import { type Offerer, Session, until } from '../src/session.ts';
+import { describeBrowsers } from './describe-browsers.ts';
 import { describeWith } from './describe-with.ts';
+import { ownAddress } from './own-address.ts';
 import '../src/page-exchange.ts';
 
 const isFull = process.env['PETREL_INTEROP'] === 'full';
@@ -27,34 +27,28 @@ const MESSAGES = isFull ? 10_000 : 1000;
 const CHANNELS = isFull ? 500 : 30;
 const PATIENCE = isFull ? 600_000 : 60_000;
 
-for (const name of ['chromium', 'firefox'] as const)
-  describeWith(name, `${name}: data at length`, () => {
-    let browser: Browser;
-    exchangeWith(async () => {
-      browser = await Browser.launch(name);
-      return { page: browser.page, close: () => browser.close() };
-    });
-  });
+describeBrowsers('data at length', exchangeWith);
 
 for (const name of ['node-datachannel', 'wrtc'] as const)
-  describeWith(name, `${name}: data at length`, () =>
-    exchangeWith(async () => {
-      const peer = new NativePeer(name);
-      return { page: peer, close: async () => peer.close() };
-    }),
-  );
+  describeWith(name, `${name}: data at length`, () => {
+    let native: NativePeer;
+    beforeAll(() => {
+      native = new NativePeer(name);
+    });
+    exchangeWith({
+      get page() {
+        return native;
+      },
+    });
+    afterAll(() => native?.close());
+  });
 
-function exchangeWith(launch: () => Promise<{ page: Page; close(): Promise<void> }>): void {
-  let peerProcess: Awaited<ReturnType<typeof launch>> | undefined;
+function exchangeWith(there: { readonly page: Page }): void {
   let session: Session;
-  beforeAll(async () => {
-    peerProcess = await launch();
-  }, 60_000);
-  afterAll(() => peerProcess?.close());
   afterEach(() => session?.end());
 
   const connect = async (offerer: Offerer, relay?: LossyRelay): Promise<{ page: Page; channel: Channel; pc: Connection }> => {
-    session = new Session(peerProcess!.page);
+    session = new Session(there.page);
     session.relay = relay;
     session.pc.tap = null; // everything would be kept
     await session.connect(offerer, { channel: true });
@@ -107,7 +101,7 @@ function exchangeWith(launch: () => Promise<{ page: Page; close(): Promise<void>
   test(
     'partial reliability over a path that loses 5 %: what is not sent again is missing, the rest and what is reliable arrives',
     async () => {
-      const relay = await LossyRelay.open(address(), seededRandom(11).fraction);
+      const relay = await LossyRelay.open(ownAddress(), seededRandom(11).fraction);
       const { page, channel, pc } = await connect('we offer', relay);
       await page.evaluate(() => {
         const counts = { ours: 0 };
@@ -161,10 +155,4 @@ async function outcome(page: Page): Promise<unknown> {
   );
   if (found!.error !== undefined) throw new Error(found!.error);
   return found!.value;
-}
-
-/** An address that browsers use for candidates, too: not the loopback one, if there is another. */
-function address(): string {
-  const all = Object.values(networkInterfaces()).flatMap((one) => one ?? []);
-  return (all.find(({ family, internal }) => family === 'IPv4' && !internal) ?? { address: '127.0.0.1' }).address;
 }

@@ -1,16 +1,9 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { NodeRuntime } from '@petrel/node-runtime';
-import { Browser } from '../src/browser.ts';
-import { describeWith } from './describe-with.ts';
+import { describeBrowser } from './describe-browsers.ts';
 
 // Firefox gives names too, but a headless one on Debian does not listen on port 5353, so nobody can resolve them.
-describeWith('chromium', 'chromium: names in place of addresses', () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await Browser.launch('chromium');
-  }, 60_000);
-  afterAll(() => browser?.close());
-
+describeBrowser('chromium', 'names in place of addresses', (browser) => {
   test('RFC 6762, draft-ietf-mmusic-mdns-ice-candidates §3.2: its .local names resolve to addresses of this machine', async () => {
     const names = await browser.page.evaluate(async () => {
       const pc = new RTCPeerConnection();
