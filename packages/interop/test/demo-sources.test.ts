@@ -1,29 +1,19 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { findPeer } from '../src/peers.ts';
 import { until } from '../src/session.ts';
+import { buildDemo, launchChromium } from './demo-tools.ts';
 import { describeWith } from './describe-with.ts';
-
-const build = join(__dirname, '../../demo/build.mjs');
-/** Not the demo's own: tests run at the same time. */
-const dist = join(__dirname, '../dist/demo-sources');
 
 describeWith('ffmpeg', 'ffmpeg as the source of the demo', () => {
   describeWith('chromium', 'seen in chromium', (executablePath) => {
     let browser: Browser;
+    let serverPath: string;
     const processes: ChildProcess[] = [];
     beforeAll(async () => {
-      execFileSync(process.execPath, [build, dist]);
-      const args = [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--disable-background-networking',
-        '--autoplay-policy=no-user-gesture-required',
-      ];
-      browser = await chromium.launch({ executablePath, args });
+      serverPath = buildDemo('demo-sources');
+      browser = await launchChromium(executablePath);
     }, 60_000);
     afterAll(() => browser?.close());
     afterEach(async () => {
@@ -35,7 +25,7 @@ describeWith('ffmpeg', 'ffmpeg as the source of the demo', () => {
 
     /** @returns what the server has printed when it serves. */
     async function serve(args: readonly string[], environment: NodeJS.ProcessEnv = process.env): Promise<string> {
-      const server = spawn(process.execPath, [join(dist, 'server.mjs'), ...args], { env: { ...environment, PORT: '0' } });
+      const server = spawn(process.execPath, [serverPath, ...args], { env: { ...environment, PORT: '0' } });
       processes.push(server);
       let output = '';
       for (const stream of [server.stdout, server.stderr]) stream.on('data', (data) => (output += data));

@@ -1,13 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { until } from '../src/session.ts';
+import { buildDemo, launchChromium } from './demo-tools.ts';
 import { describeWith } from './describe-with.ts';
-
-const build = join(__dirname, '../../demo/build.mjs');
-/** Not the demo's own: tests run at the same time. */
-const dist = join(__dirname, '../dist/demo');
 
 /** What `npm start` serves, as a user sees it. */
 describeWith('chromium', 'the demo in chromium', (executablePath) => {
@@ -17,20 +13,12 @@ describeWith('chromium', 'the demo in chromium', (executablePath) => {
   let output = '';
 
   beforeAll(async () => {
-    execFileSync(process.execPath, [build, dist]);
-    server = spawn(process.execPath, [join(dist, 'server.mjs')], {
+    server = spawn(process.execPath, [buildDemo('demo')], {
       env: { ...process.env, PORT: '0' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     server.stdout?.on('data', (data) => (output += data));
-    const args = [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--disable-background-networking',
-      '--autoplay-policy=no-user-gesture-required',
-    ];
-    browser = await chromium.launch({ executablePath, args });
+    browser = await launchChromium(executablePath);
     page = await browser.newPage();
     await until(
       () => output,
