@@ -78,7 +78,7 @@ const layers = [
   peer(
     'RTP before there are keys',
     'transport-stack',
-    '#receiveSrtp(datagram: Uint8Array, now: Instant): void {\n    if (this.#keys === undefined) return',
+    '#receiveSrtp(datagram: Uint8Array, now: Instant): void {\n    if (this.#srtp === undefined) return',
     '#receiveSrtp(datagram: Uint8Array, now: Instant): void {\n    if (false) return',
     'layer-hostile',
     'R09',
@@ -86,7 +86,7 @@ const layers = [
   peer(
     'RTCP before there are keys',
     'transport-stack',
-    '#receiveSrtcp(datagram: Uint8Array, now: Instant): void {\n    if (this.#keys === undefined) return',
+    '#receiveSrtcp(datagram: Uint8Array, now: Instant): void {\n    if (this.#srtp === undefined) return',
     '#receiveSrtcp(datagram: Uint8Array, now: Instant): void {\n    if (false) return',
     'layer-hostile',
     'R09',
@@ -110,16 +110,16 @@ const layers = [
   peer(
     'media out before there are keys',
     'transport-stack',
-    'if (this.#keys === undefined || this.#remoteCloseAt !== undefined) {',
-    'if (this.#remoteCloseAt !== undefined) {',
+    'if (this.#srtp === undefined || this.#peerClose.report !== undefined) {',
+    'if (this.#peerClose.report !== undefined) {',
     'layer-hostile',
     'R09',
   ),
   peer(
     'media out after the peer’s close',
     'transport-stack',
-    'if (this.#keys === undefined || this.#remoteCloseAt !== undefined) {',
-    'if (this.#keys === undefined) {',
+    'if (this.#srtp === undefined || this.#peerClose.report !== undefined) {',
+    'if (this.#srtp === undefined) {',
     'layer-hostile',
     'X07',
   ),
@@ -158,7 +158,7 @@ const layers = [
   peer(
     'keys of another peer',
     'transport-stack',
-    '    this.#dtls = undefined;\n    this.#keys = undefined;\n',
+    '    this.#dtls = undefined;\n    this.#srtp = undefined;\n',
     '    this.#dtls = undefined;\n',
     'another-peer',
   ),
@@ -168,7 +168,7 @@ const layers = [
 const closing = [
   peer(
     'answers to a closed peer: interval',
-    'transport-stack',
+    'peer-close',
     'now - this.#answeredAt >= ANSWER_INTERVAL && ',
     '',
     'close-receiving',
@@ -176,8 +176,8 @@ const closing = [
   ),
   peer(
     'answers to a closed peer: period',
-    'transport-stack',
-    ' && now - this.#remoteCloseAt! <= ANSWER_PERIOD',
+    'peer-close',
+    ' && now - this.#closedAt <= ANSWER_PERIOD',
     '',
     'layer-hostile',
     'X07',

@@ -6,7 +6,7 @@
  *        │                         │
  *    DataChannels              MediaStack
  *        │                         │
- *   SctpAssociation         SRTP, SRTCP contexts
+ *   SctpAssociation           SrtpSession
  *        │                         │  keys from DTLS (RFC 5764)
  *   DtlsConnection ────────────────┤
  *        └──────── IceAgent ───────┘
@@ -18,20 +18,13 @@ import { type Certificate, type CryptoProvider, type Fingerprint, matchesFingerp
 import { type DataChannelEvent, DataChannels } from '@petrel/data-channel';
 import { DtlsConnection, type DtlsFailure, type DtlsRole, type DtlsState } from '@petrel/dtls';
 import { IceAgent, type IceAgentOptions, type IceEvent, type IceTransmit } from '@petrel/ice';
-import { type Core, Discards, type Instant, NEVER, Queue } from '@petrel/sans-io';
+import { type Core, Discards, type Instant, Queue } from '@petrel/sans-io';
 import { SctpAssociation, type SctpEvent } from '@petrel/sctp';
-import {
-  EXPORTER_LABEL,
-  keyingMaterialLength,
-  PROTECTION_PROFILES,
-  protectionProfileById,
-  type ProtectionProfileName,
-  splitKeyingMaterial,
-  SrtcpContext,
-  SrtpContext,
-} from '@petrel/srtp';
+import { PROTECTION_PROFILES, type ProtectionProfileName } from '@petrel/srtp';
 import { classify } from './demultiplex.ts';
 import { type MediaEvent, MediaStack } from './media-stack.ts';
+import { PeerClose, type RemoteClose } from './peer-close.ts';
+import { SrtpSession } from './srtp-session.ts';
 import { describeDatagram, describeRtcp, describeRtp, describeSctp, type TapListener } from './tap.ts';
 
 export interface TransportConfiguration {
@@ -56,12 +49,6 @@ export interface SctpParameters {
 
 export type SctpTransportState = 'connecting' | 'connected' | 'closed';
 
-/** Why the other side said that the connection is over. */
-export interface RemoteClose {
-  /** The reason of its SCTP ABORT; empty when it gave none. */
-  readonly reason: string;
-}
-
 export type StackEvent =
   | { readonly layer: 'ice'; readonly event: IceEvent }
   | { readonly layer: 'dtls'; readonly state: DtlsState; readonly failure?: DtlsFailure }
@@ -80,21 +67,9 @@ export type StackDiscard =
   | 'unsent-media'
   | 'unsent-datagram';
 
-interface SrtpKeys {
-  readonly rtpOut: SrtpContext;
-  readonly rtcpOut: SrtcpContext;
-  readonly rtpIn: SrtpContext;
-  readonly rtcpIn: SrtcpContext;
-}
-
 const DEFAULT_SRTP_PROFILES: readonly ProtectionProfileName[] = ['AEAD_AES_128_GCM', 'AEAD_AES_256_GCM', 'AES_CM_128_HMAC_SHA1_80'];
-/** A peer that goes on sending after its close_notify is told again, this often and for this long. */
-const ANSWER_INTERVAL = 50;
-const ANSWER_PERIOD = 2000;
 /** SCTP packets up to this size are tried: what Ethernet takes, and what fits into a DTLS record where the peer is on the same machine. */
 const LARGEST_PACKET = { network: 1400, sameMachine: 16_000 };
-/** How long an ABORT waits for the alert that should follow, before consent is checked. */
-const ABORT_PATIENCE = 1000;
 /** The reason in a BYE counts for a close that follows so soon. */
 const GOODBYE_LIFETIME = 4000;
 
@@ -119,13 +94,10 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
   #dtlsState: DtlsState = 'new';
   #sctp: SctpAssociation | undefined;
   #sctpParameters: SctpParameters | undefined;
-  #keys: SrtpKeys | undefined;
+  #srtp: SrtpSession | undefined;
+  readonly #peerClose = new PeerClose();
   /** All that the layers had to say was media, which moves nothing else: once that is polled, they need not be asked again. */
   #isFlushed = false;
-  #remoteReason = '';
-  #remoteCloseAt: Instant | undefined;
-  #abortDoubtAt: Instant = NEVER;
-  #answeredAt: Instant = 0;
 
   constructor(configuration: TransportConfiguration) {
     this.#configuration = configuration;
@@ -146,31 +118,15 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   /** Set once the peer's authenticated close_notify has come. */
   get closedByPeer(): RemoteClose | undefined {
-    return this.#remoteCloseAt === undefined ? undefined : { reason: this.#remoteReason };
+    return this.#peerClose.report;
   }
 
   /** The negotiated SRTP profile. */
   get srtpProfile(): ProtectionProfileName | undefined {
-    return this.#keys && protectionProfileById(this.#dtls!.srtpProfile!)?.name;
+    return this.#srtp?.profile;
   }
 
-  /** The server listens at once, the client begins as soon as there is a path (RFC 8842 §5). Again, with fingerprints of another certificate: with another peer. */
-  startDtls(parameters: DtlsParameters, now: Instant): void {
-    this.#dtlsParameters = parameters;
-    if (this.#isAnotherPeer(parameters.fingerprints)) this.#leavePeer();
-    this.#dtls?.setRemoteFingerprints(parameters.fingerprints);
-    this.#beginDtls(now);
-    this.#drain(now);
-  }
-
-  /** The association is set up as soon as DTLS is connected. */
-  startSctp(parameters: SctpParameters, now: Instant): void {
-    if (this.#sctpParameters !== undefined) return;
-    this.#sctpParameters = parameters;
-    this.#events.push({ layer: 'sctp', state: 'connecting' });
-    this.#connectSctp(now);
-    this.#drain(now);
-  }
+  // Up: from a socket to the application -------------------------------------------------------------------------------
 
   /** One datagram in. */
   receive(socket: number, datagram: Uint8Array, address: string, port: number, now: Instant): void {
@@ -186,26 +142,124 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     return this.ice.receive(socket, datagram, address, port, now);
   }
 
+  #receivePayload(payload: Uint8Array, now: Instant): void {
+    this.counters.packetsReceived += 1;
+    this.counters.bytesReceived += payload.length;
+    switch (classify(payload)) {
+      case 'dtls':
+        return this.#receiveDtls(payload, now);
+      case 'rtp':
+        return this.#receiveSrtp(payload, now);
+      case 'rtcp':
+        return this.#receiveSrtcp(payload, now);
+      default:
+        return this.discards.count('not-webrtc');
+    }
+  }
+
+  #receiveDtls(datagram: Uint8Array, now: Instant): void {
+    if (this.#dtls === undefined) return this.discards.count('dtls-before-start');
+    this.#readDtls(this.#dtls, datagram, now);
+    if (this.#peerClose.takeAnswer(now)) this.#dtls.close();
+  }
+
+  #readDtls(dtls: DtlsConnection, datagram: Uint8Array, now: Instant): void {
+    dtls.receive(datagram, now);
+    if (this.tap) describeDatagram(this.tap, now, 'in', datagram, dtls.latestAlerts.received);
+  }
+
+  /** Events up, from the bottom: ICE starts DTLS, DTLS feeds SCTP, SCTP feeds the channels. */
+  #drain(now: Instant): void {
+    for (let event = this.ice.pollEvent(); event; event = this.ice.pollEvent()) this.#onIceEvent(event, now);
+    if (this.#dtlsParameters !== undefined) this.#readEarly(now);
+    this.#drainDtls(now);
+    if (this.#sctp) this.#drainSctp(this.#sctp, now);
+    for (let event = this.channels.pollEvent(); event; event = this.channels.pollEvent()) this.#events.push({ layer: 'channel', event });
+    for (let event = this.media.pollEvent(); event; event = this.media.pollEvent()) this.#events.push({ layer: 'media', event });
+  }
+
+  #drainDtls(now: Instant): void {
+    if (this.#dtls === undefined) return;
+    for (let event = this.#dtls.pollEvent(); event; event = this.#dtls.pollEvent()) {
+      switch (event.type) {
+        case 'connected':
+          this.#onDtlsConnected(now);
+          break;
+        case 'data':
+          this.#receiveSctp(event.data, now);
+          break;
+        case 'closed':
+          this.#onRemoteClose(now);
+          break;
+        case 'failed':
+          this.#peerClose.endDoubt();
+          this.#setDtlsState('failed', event.failure);
+          this.#endSctp();
+          break;
+      }
+    }
+  }
+
+  #receiveSctp(packet: Uint8Array, now: Instant): void {
+    if (this.#sctp === undefined) return this.discards.count('no-association');
+    if (this.tap) describeSctp(this.tap, now, 'in', packet);
+    this.#sctp.receive(packet, now);
+    this.#drainSctp(this.#sctp, now);
+  }
+
+  #drainSctp(sctp: SctpAssociation, now: Instant): void {
+    for (let event = sctp.pollEvent(); event; event = sctp.pollEvent()) this.#onSctpEvent(event, now);
+  }
+
+  #onSctpEvent(event: SctpEvent, now: Instant): void {
+    switch (event.type) {
+      case 'connected':
+        this.#events.push({ layer: 'sctp', state: 'connected', maxChannels: Math.min(event.outboundStreams, event.inboundStreams) });
+        break;
+      case 'aborted':
+        this.#peerClose.onAbort(event.reason, now);
+        this.#events.push({ layer: 'sctp', state: 'closed' });
+        break;
+      case 'closed':
+      case 'failed':
+        this.#events.push({ layer: 'sctp', state: 'closed' });
+        break;
+    }
+    this.channels.handleAssociationEvent(event, now);
+  }
+
+  pollEvent(): StackEvent | undefined {
+    return this.#events.shift();
+  }
+
+  #receiveSrtp(datagram: Uint8Array, now: Instant): void {
+    if (this.#srtp === undefined) return this.discards.count('media-without-keys');
+    const packet = this.#srtp.unprotectRtp(datagram);
+    if (packet === undefined) return this.discards.count('srtp-rejected');
+    if (this.tap) describeRtp(this.tap, now, 'in', packet);
+    this.media.receiveRtp(packet, now);
+  }
+
+  #receiveSrtcp(datagram: Uint8Array, now: Instant): void {
+    if (this.#srtp === undefined) return this.discards.count('media-without-keys');
+    const compound = this.#srtp.unprotectRtcp(datagram);
+    if (compound === undefined) return this.discards.count('srtcp-rejected');
+    if (this.tap) describeRtcp(this.tap, now, 'in', compound);
+    this.media.receiveRtcp(compound, now);
+  }
+
   /** Bytes of a stream that the agent has asked for. */
   receiveStream(stream: number, bytes: Uint8Array, now: Instant): void {
     for (const payload of this.ice.streamData(stream, bytes, now)) this.#receivePayload(payload, now);
     this.#drain(now);
   }
 
-  handleTimeout(now: Instant): void {
-    // It is mostly one of them that something is due for, and often: SCTP with its SACKs.
-    if (this.ice.nextTimeout() <= now) this.ice.handleTimeout(now);
-    this.#dtls?.handleTimeout(now);
-    this.#sctp?.handleTimeout(now);
-    if (this.media.nextTimeout() <= now) this.media.handleTimeout(now);
-    if (this.#abortDoubtAt <= now) this.#doubtPeer(now);
-    this.#drain(now);
+  /** A peer that has answered begins at once: its ClientHello may be here before its answer, and would come again only after a timeout (RFC 8842 §5.3). */
+  #readEarly(now: Instant): void {
+    for (let payload = this.ice.pollPayload(now); payload; payload = this.ice.pollPayload(now)) this.#receivePayload(payload, now);
   }
 
-  nextTimeout(): Instant {
-    const lower = Math.min(this.ice.nextTimeout(), this.media.nextTimeout());
-    return Math.min(lower, this.#abortDoubtAt, this.#dtls?.nextTimeout() ?? Infinity, this.#sctp?.nextTimeout() ?? Infinity);
-  }
+  // Down: from the application to a socket -----------------------------------------------------------------------------
 
   /** Datagrams out, pulled through the layers from the top: SCTP into DTLS, RTP into SRTP, both into ICE. */
   pollTransmit(now: Instant): IceTransmit | undefined {
@@ -226,48 +280,26 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     return first;
   }
 
-  /** What ICE has to send already; the layers above are not asked. */
-  pollDatagram(now: Instant): IceTransmit | undefined {
-    const transmit = this.ice.pollTransmit(now);
-    // DTLS is described when it is handed down, so that a tap sees it in order with SRTP, and inside of TURN too.
-    if (this.tap && transmit && classify(transmit.data) !== 'dtls') describeDatagram(this.tap, now, 'out', transmit.data);
-    return transmit;
-  }
-
-  /** Whether there is enough to gain from {@link reuseMemory}. */
-  get wantsMemory(): boolean {
-    return this.#keys?.rtpOut.wantsMemory === true;
-  }
-
-  /** Everything has been polled, and nothing of it is in use any more. */
-  reuseMemory(): void {
-    this.#keys?.rtpOut.reuseMemory();
-  }
-
-  pollEvent(): StackEvent | undefined {
-    return this.#events.shift();
-  }
-
   /** Protects what the media stack wants to send. */
   flushMedia(now: Instant): void {
     for (let out = this.media.pollTransmit(now); out; out = this.media.pollTransmit(now)) {
-      if (this.#keys === undefined || this.#remoteCloseAt !== undefined) {
+      if (this.#srtp === undefined || this.#peerClose.report !== undefined) {
         this.discards.count('unsent-media');
         continue;
       }
       if (out.kind === 'rtcp') this.sendRtcp(out.packet, now);
       else {
         if (this.tap) describeRtp(this.tap, now, 'out', out.packet);
-        this.#sendDatagram(this.#keys.rtpOut.protect(out.packet, out.repeat), now);
+        this.#sendDatagram(this.#srtp.protectRtp(out.packet, out.repeat), now);
       }
     }
   }
 
   /** Sends one compound RTCP packet, if there are keys for it. */
   sendRtcp(compound: Uint8Array, now: Instant): void {
-    if (this.#keys === undefined) return;
+    if (this.#srtp === undefined) return;
     if (this.tap) describeRtcp(this.tap, now, 'out', compound);
-    this.#sendDatagram(this.#keys.rtcpOut.protect(compound), now);
+    this.#sendDatagram(this.#srtp.protectRtcp(compound), now);
   }
 
   flushSctp(now: Instant): void {
@@ -294,73 +326,59 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     if (this.tap && classify(datagram) === 'dtls') describeDatagram(this.tap, now, 'out', datagram, this.#dtls?.latestAlerts.sent);
   }
 
-  /** A datagram of the peer's during the close, when only DTLS still listens: for alerts. A peer that closed before gets its answer again. */
-  receiveWhileClosing(payload: Uint8Array, now: Instant): void {
-    if (classify(payload) !== 'dtls' || this.#dtls === undefined) return;
-    this.#readDtls(this.#dtls, payload, now);
-    while (this.#dtls.pollEvent() !== undefined); // data and all: nobody wants it any more
-    if (this.#remoteCloseAt === undefined) return;
-    this.#answerCloseAgain(now);
-    this.flushDtls(now);
+  /** What ICE has to send already; the layers above are not asked. */
+  pollDatagram(now: Instant): IceTransmit | undefined {
+    const transmit = this.ice.pollTransmit(now);
+    // DTLS is described when it is handed down, so that a tap sees it in order with SRTP, and inside of TURN too.
+    if (this.tap && transmit && classify(transmit.data) !== 'dtls') describeDatagram(this.tap, now, 'out', transmit.data);
+    return transmit;
   }
 
-  // Up: from ICE to the application ------------------------------------------------------------------------------------
-
-  #receivePayload(payload: Uint8Array, now: Instant): void {
-    this.counters.packetsReceived += 1;
-    this.counters.bytesReceived += payload.length;
-    switch (classify(payload)) {
-      case 'dtls':
-        return this.#receiveDtls(payload, now);
-      case 'rtp':
-        return this.#receiveSrtp(payload, now);
-      case 'rtcp':
-        return this.#receiveSrtcp(payload, now);
-      default:
-        return this.discards.count('not-webrtc');
-    }
+  /** Whether there is enough to gain from {@link reuseMemory}. */
+  get wantsMemory(): boolean {
+    return this.#srtp?.wantsMemory === true;
   }
 
-  #receiveDtls(datagram: Uint8Array, now: Instant): void {
-    if (this.#dtls === undefined) return this.discards.count('dtls-before-start');
-    this.#readDtls(this.#dtls, datagram, now);
-    if (this.#remoteCloseAt !== undefined) this.#answerCloseAgain(now);
+  /** Everything has been polled, and nothing of it is in use any more. */
+  reuseMemory(): void {
+    this.#srtp?.reuseMemory();
   }
 
-  #readDtls(dtls: DtlsConnection, datagram: Uint8Array, now: Instant): void {
-    dtls.receive(datagram, now);
-    if (this.tap) describeDatagram(this.tap, now, 'in', datagram, dtls.latestAlerts.received);
+  // Time ---------------------------------------------------------------------------------------------------------------
+
+  handleTimeout(now: Instant): void {
+    // It is mostly one of them that something is due for, and often: SCTP with its SACKs.
+    if (this.ice.nextTimeout() <= now) this.ice.handleTimeout(now);
+    this.#dtls?.handleTimeout(now);
+    this.#sctp?.handleTimeout(now);
+    if (this.media.nextTimeout() <= now) this.media.handleTimeout(now);
+    if (this.#peerClose.doubtAt <= now) this.#doubtPeer(now);
+    this.#drain(now);
   }
 
-  #receiveSrtp(datagram: Uint8Array, now: Instant): void {
-    if (this.#keys === undefined) return this.discards.count('media-without-keys');
-    const packet = this.#keys.rtpIn.unprotect(datagram);
-    if (packet === undefined) return this.discards.count('srtp-rejected');
-    if (this.tap) describeRtp(this.tap, now, 'in', packet);
-    this.media.receiveRtp(packet, now);
+  nextTimeout(): Instant {
+    const lower = Math.min(this.ice.nextTimeout(), this.media.nextTimeout());
+    return Math.min(lower, this.#peerClose.doubtAt, this.#dtls?.nextTimeout() ?? Infinity, this.#sctp?.nextTimeout() ?? Infinity);
   }
 
-  #receiveSrtcp(datagram: Uint8Array, now: Instant): void {
-    if (this.#keys === undefined) return this.discards.count('media-without-keys');
-    const compound = this.#keys.rtcpIn.unprotect(datagram);
-    if (compound === undefined) return this.discards.count('srtcp-rejected');
-    if (this.tap) describeRtcp(this.tap, now, 'in', compound);
-    this.media.receiveRtcp(compound, now);
+  // Setting up, from the bottom ----------------------------------------------------------------------------------------
+
+  /** The server listens at once, the client begins as soon as there is a path (RFC 8842 §5). Again, with fingerprints of another certificate: with another peer. */
+  startDtls(parameters: DtlsParameters, now: Instant): void {
+    this.#dtlsParameters = parameters;
+    if (this.#isAnotherPeer(parameters.fingerprints)) this.#leavePeer();
+    this.#dtls?.setRemoteFingerprints(parameters.fingerprints);
+    this.#beginDtls(now);
+    this.#drain(now);
   }
 
-  /** Events up, from the bottom: ICE starts DTLS, DTLS feeds SCTP, SCTP feeds the channels. */
-  #drain(now: Instant): void {
-    for (let event = this.ice.pollEvent(); event; event = this.ice.pollEvent()) this.#onIceEvent(event, now);
-    if (this.#dtlsParameters !== undefined) this.#readEarly(now);
-    this.#drainDtls(now);
-    if (this.#sctp) for (let event = this.#sctp.pollEvent(); event; event = this.#sctp.pollEvent()) this.#onSctpEvent(event, now);
-    for (let event = this.channels.pollEvent(); event; event = this.channels.pollEvent()) this.#events.push({ layer: 'channel', event });
-    for (let event = this.media.pollEvent(); event; event = this.media.pollEvent()) this.#events.push({ layer: 'media', event });
-  }
-
-  /** A peer that has answered begins at once: its ClientHello may be here before its answer, and would come again only after a timeout (RFC 8842 §5.3). */
-  #readEarly(now: Instant): void {
-    for (let payload = this.ice.pollPayload(now); payload; payload = this.ice.pollPayload(now)) this.#receivePayload(payload, now);
+  /** The association is set up as soon as DTLS is connected. */
+  startSctp(parameters: SctpParameters, now: Instant): void {
+    if (this.#sctpParameters !== undefined) return;
+    this.#sctpParameters = parameters;
+    this.#events.push({ layer: 'sctp', state: 'connecting' });
+    this.#connectSctp(now);
+    this.#drain(now);
   }
 
   #onIceEvent(event: IceEvent, now: Instant): void {
@@ -402,7 +420,7 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
    */
   #leavePeer(): void {
     this.#dtls = undefined;
-    this.#keys = undefined;
+    this.#srtp = undefined;
   }
 
   #setDtlsState(state: DtlsState, failure?: DtlsFailure): void {
@@ -410,46 +428,10 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     this.#events.push(failure === undefined ? { layer: 'dtls', state } : { layer: 'dtls', state, failure });
   }
 
-  #drainDtls(now: Instant): void {
-    if (this.#dtls === undefined) return;
-    for (let event = this.#dtls.pollEvent(); event; event = this.#dtls.pollEvent()) {
-      switch (event.type) {
-        case 'connected':
-          this.#onDtlsConnected(now);
-          break;
-        case 'data':
-          this.#receiveSctp(event.data, now);
-          break;
-        case 'closed':
-          this.#onRemoteClose(now);
-          break;
-        case 'failed':
-          this.#abortDoubtAt = NEVER;
-          this.#setDtlsState('failed', event.failure);
-          this.#endSctp();
-          break;
-      }
-    }
-  }
-
   #onDtlsConnected(now: Instant): void {
-    const dtls = this.#dtls!;
-    if (dtls.srtpProfile !== undefined) this.#keys = this.#exportSrtpKeys(dtls, protectionProfileById(dtls.srtpProfile)!.name);
+    this.#srtp = SrtpSession.from(this.#dtls!, this.#configuration.crypto);
     this.#setDtlsState('connected');
     this.#connectSctp(now);
-  }
-
-  /** RFC 5764 §4.2: both directions' keys come out of the handshake. */
-  #exportSrtpKeys(dtls: DtlsConnection, profile: ProtectionProfileName): SrtpKeys {
-    const { crypto } = this.#configuration;
-    const material = dtls.exportKeyingMaterial(EXPORTER_LABEL, keyingMaterialLength(profile));
-    const { local, remote } = splitKeyingMaterial(profile, material, dtls.role);
-    return {
-      rtpOut: new SrtpContext({ crypto, profile, ...local }),
-      rtcpOut: new SrtcpContext({ crypto, profile, ...local }),
-      rtpIn: new SrtpContext({ crypto, profile, ...remote }),
-      rtcpIn: new SrtcpContext({ crypto, profile, ...remote }),
-    };
   }
 
   #connectSctp(now: Instant): void {
@@ -476,57 +458,31 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
     return isLocal ? LARGEST_PACKET.sameMachine : LARGEST_PACKET.network;
   }
 
-  #receiveSctp(packet: Uint8Array, now: Instant): void {
-    if (this.#sctp === undefined) return this.discards.count('no-association');
-    if (this.tap) describeSctp(this.tap, now, 'in', packet);
-    this.#sctp.receive(packet, now);
-    for (let event = this.#sctp.pollEvent(); event; event = this.#sctp.pollEvent()) this.#onSctpEvent(event, now);
-  }
-
-  #onSctpEvent(event: SctpEvent, now: Instant): void {
-    switch (event.type) {
-      case 'connected':
-        this.#events.push({ layer: 'sctp', state: 'connected', maxChannels: Math.min(event.outboundStreams, event.inboundStreams) });
-        break;
-      case 'aborted':
-        this.#remoteReason ||= event.reason;
-        this.#abortDoubtAt = now + ABORT_PATIENCE;
-        this.#events.push({ layer: 'sctp', state: 'closed' });
-        break;
-      case 'closed':
-      case 'failed':
-        this.#events.push({ layer: 'sctp', state: 'closed' });
-        break;
-    }
-    this.channels.handleAssociationEvent(event, now);
-  }
-
   // The other side closes ---------------------------------------------------------------------------------------------
+
+  /** A datagram of the peer's during the close, when only DTLS still listens: for alerts. A peer that closed before gets its answer again. */
+  receiveWhileClosing(payload: Uint8Array, now: Instant): void {
+    if (classify(payload) !== 'dtls' || this.#dtls === undefined) return;
+    this.#readDtls(this.#dtls, payload, now);
+    while (this.#dtls.pollEvent() !== undefined); // data and all: nobody wants it any more
+    if (this.#peerClose.report === undefined) return;
+    if (this.#peerClose.takeAnswer(now)) this.#dtls.close();
+    this.flushDtls(now);
+  }
 
   /** The peer's close_notify: everything above DTLS is over, and one close_notify of our own answers it (RFC 5246 §7.2.1). */
   #onRemoteClose(now: Instant): void {
-    this.#remoteCloseAt = now;
-    this.#abortDoubtAt = NEVER;
-    this.#remoteReason ||= this.media.goodbyeSince(now - GOODBYE_LIFETIME) ?? '';
+    const report = this.#peerClose.onCloseNotify(this.media.goodbyeSince(now - GOODBYE_LIFETIME), now);
     this.#setDtlsState('closed');
     this.#endSctp();
-    this.#answerClose(now);
-    this.#events.push({ layer: 'remote-close', reason: this.#remoteReason });
+    this.#dtls!.close();
+    this.#events.push({ layer: 'remote-close', ...report });
   }
 
   /** The peer has aborted the association, and nothing followed: either its alert was lost, or it is gone. Its consent will tell. */
   #doubtPeer(now: Instant): void {
-    this.#abortDoubtAt = NEVER;
+    this.#peerClose.endDoubt();
     if (this.#dtls?.state === 'connected') this.ice.checkConsent(now);
-  }
-
-  #answerCloseAgain(now: Instant): void {
-    if (now - this.#answeredAt >= ANSWER_INTERVAL && now - this.#remoteCloseAt! <= ANSWER_PERIOD) this.#answerClose(now);
-  }
-
-  #answerClose(now: Instant): void {
-    this.#answeredAt = now;
-    this.#dtls!.close();
   }
 
   /** The association goes with the DTLS connection under it; nothing more can be sent. */
