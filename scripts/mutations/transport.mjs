@@ -174,14 +174,7 @@ const closing = [
     'close-receiving',
     'gets its answer again',
   ),
-  peer(
-    'answers to a closed peer: period',
-    'peer-close',
-    ' && now - this.#closedAt <= ANSWER_PERIOD',
-    '',
-    'layer-hostile',
-    'X07',
-  ),
+  peer('answers to a closed peer: period', 'peer-close', ' && now - this.#closedAt <= ANSWER_PERIOD', '', 'layer-hostile', 'X07'),
   peer(
     'strangers provoke no flight',
     'shutdown-sequencer',
