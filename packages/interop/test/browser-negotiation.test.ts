@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { RTCPeerConnection } from 'petrel';
+import { type RTCIceCandidatePair, RTCPeerConnection } from 'petrel';
 import { Browser, type BrowserName } from '../src/browser.ts';
 import type { Reception } from '../src/page-peer.ts';
 import { Session, until } from '../src/session.ts';
@@ -138,9 +138,18 @@ for (const name of browsers)
         await session.connect('the browser offers', { receive: ['video'], channel: true });
         session.channel!.onmessage = ({ data }) => session.channel!.send(data);
         await until(frames, (count) => count > 20);
-        const before = { frames: await frames(), ufrag: /ice-ufrag:(\S+)/.exec(session.pc.localDescription!.sdp)![1] };
+        const fragments = (): string[] =>
+          [session.pc.localDescription, session.pc.remoteDescription].map((description) => /ice-ufrag:(\S+)/.exec(description!.sdp)![1]!);
+        const selected = (): RTCIceCandidatePair => session.pc.sctp!.transport.iceTransport.getSelectedCandidatePair()!;
+        const before = { frames: await frames(), fragments: fragments(), port: selected().remote.port };
         await negotiate(offerer, { iceRestart: true });
-        expect(/ice-ufrag:(\S+)/.exec(session.pc.localDescription!.sdp)![1]).not.toBe(before.ufrag);
+        for (const [index, fragment] of fragments().entries()) expect(fragment).not.toBe(before.fragments[index]);
+        // What we send moves to the pair of the new credentials: a browser has new ports for them.
+        await until(
+          () => [selected().local.usernameFragment, selected().remote.usernameFragment],
+          (names) => names.join() === fragments().join(),
+        );
+        expect(selected().remote.port).not.toBe(before.port);
         const requests = (): number => session.wire.filter(({ layer, direction }) => layer === 'stun' && direction === 'in').length;
         const checks = requests();
         await until(requests, (count) => count > checks);

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { type RTCConfiguration, type RTCDataChannel, type RTCIceServer, RTCPeerConnection } from 'petrel';
 import { Coturn, COTURN_CREDENTIALS } from '../src/coturn.ts';
 import { findPeer, installCommand } from '../src/peers.ts';
+import { until } from '../src/session.ts';
 import { StackPeer, type StackPeerOptions } from '../src/stack-peer.ts';
 import { describeWith } from './describe-with.ts';
 import { ownAddress } from './own-address.ts';
@@ -43,12 +44,12 @@ class Call {
     if (offerer === 'we offer') {
       if (iceRestart) pc.restartIce();
       await pc.setLocalDescription();
-      await gathered(pc);
+      await pc.iceGatheringComplete;
       await pc.setRemoteDescription({ type: 'answer', sdp: await this.#peer.answer(pc.localDescription!.sdp) });
     } else {
       await pc.setRemoteDescription({ type: 'offer', sdp: await this.#peer.offer(iceRestart) });
       await pc.setLocalDescription();
-      await gathered(pc);
+      await pc.iceGatheringComplete;
       await this.#peer.accept(pc.localDescription!.sdp);
     }
   }
@@ -73,16 +74,16 @@ class Call {
     return { local: pair.local.type, remote: pair.remote.type, relayProtocol: pair.local.relayProtocol };
   }
 
+  /** Whether data goes between what the descriptions in force say, and not over a pair from before a restart, whose ports the peer has left. */
+  get usesCurrentPorts(): boolean {
+    const { local, remote } = this.pc.sctp!.transport.iceTransport.getSelectedCandidatePair()!;
+    const isIn = ({ address, port }: typeof local, sdp: string): boolean => sdp.includes(` ${address} ${port} typ `);
+    return isIn(local, this.pc.localDescription!.sdp) && isIn(remote, this.pc.remoteDescription!.sdp);
+  }
+
   get fragment(): string {
     return /a=ice-ufrag:(\S+)/.exec(this.pc.localDescription!.sdp)![1]!;
   }
-}
-
-async function gathered(pc: RTCPeerConnection): Promise<void> {
-  if (pc.iceGatheringState === 'complete') return;
-  await new Promise<void>((resolve) =>
-    pc.addEventListener('icegatheringstatechange', () => pc.iceGatheringState === 'complete' && resolve()),
-  );
 }
 
 const turnserver = findPeer('coturn');
@@ -129,6 +130,11 @@ for (const name of Object.keys(ABILITIES) as Name[])
             const before = call.fragment;
             await call.negotiate(next, true);
             expect(call.fragment).not.toBe(before);
+            // The peer’s ports are new ones each time; libwebrtc answers checks to them once it has our candidates.
+            await until(
+              () => call!.usesCurrentPorts,
+              (uses) => uses,
+            );
             expect(await call.echo()).toBe(true);
           }
           expect(call.pc.connectionState).toBe('connected');

@@ -6,6 +6,7 @@ import { DataChannelRegistry } from './data-channel-registry.ts';
 import { fillPool, refillPool } from './candidate-pool.ts';
 import { runtimeOrDefault } from './default-runtime.ts';
 import { exception } from './errors.ts';
+import { GatheringCompletion } from './gathering-completion.ts';
 import { iceCredentials } from './jsep/description.ts';
 import { updateNegotiationNeeded } from './jsep/negotiation-needed.ts';
 import { OperationsChain } from './operations-chain.ts';
@@ -25,7 +26,6 @@ export function generateFor(algorithm: AlgorithmIdentifier): Promise<RTCCertific
 export interface CreatedSlots {
   readonly slots: PeerConnectionSlots;
   readonly closed: Promise<CloseReport>;
-  readonly gatheringComplete: Promise<void>;
 }
 
 export function createSlots(object: RTCPeerConnection, configuration: Configuration, given: Runtime | undefined): CreatedSlots {
@@ -38,9 +38,7 @@ export function createSlots(object: RTCPeerConnection, configuration: Configurat
     throw exception('NotSupportedError', "RTCP is always multiplexed: rtcpMuxPolicy is 'require'");
   const iceServers = parseIceServers(configuration.iceServers);
   let resolveClosed!: (report: CloseReport) => void;
-  let resolveGatheringComplete!: () => void;
   const closed = new Promise<CloseReport>((resolve) => (resolveClosed = resolve));
-  const gatheringComplete = new Promise<void>((resolve) => (resolveGatheringComplete = resolve));
   const { crypto } = runtime;
   const slots: PeerConnectionSlots = {
     object,
@@ -87,7 +85,7 @@ export function createSlots(object: RTCPeerConnection, configuration: Configurat
     transportCount: 0,
     hasSetLocalDescription: false,
     tap: undefined,
-    resolveGatheringComplete,
+    gatheringCompletion: new GatheringCompletion(),
     resolveClosed,
   };
   const certificateReady = prepareCertificate(slots);
@@ -96,7 +94,7 @@ export function createSlots(object: RTCPeerConnection, configuration: Configurat
     () => fillPool(slots),
     () => {},
   );
-  return { slots: Object.assign(slots, { channels: new DataChannelRegistry(slots), certificateReady }), closed, gatheringComplete };
+  return { slots: Object.assign(slots, { channels: new DataChannelRegistry(slots), certificateReady }), closed };
 }
 
 /** 5. Or else one is generated, while the application goes on. */

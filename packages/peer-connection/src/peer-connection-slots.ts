@@ -4,6 +4,7 @@ import type { Configuration } from './configuration.ts';
 import type { RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionState, RTCSignalingState } from './connection-state.ts';
 import type { DataChannelRegistry } from './data-channel-registry.ts';
 import type { CreatedDescription, Description } from './jsep/description.ts';
+import type { GatheringCompletion } from './gathering-completion.ts';
 import type { MediaStream } from './media-stream.ts';
 import type { OperationsChain } from './operations-chain.ts';
 import type { PeerTransport } from './peer-transport.ts';
@@ -80,7 +81,7 @@ export interface PeerConnectionSlots {
   /** Somebody asked for the report of the close: see `ConnectionDriver.awaitClose`. */
   closeIsAwaited: boolean;
   tap: TapListener | undefined;
-  readonly resolveGatheringComplete: () => void;
+  readonly gatheringCompletion: GatheringCompletion;
   readonly resolveClosed: (report: CloseReport) => void;
 }
 

@@ -124,7 +124,8 @@ export class PeerTransport {
       const parameters = this.#next;
       this.#next = undefined;
       this.#noteChange();
-      const { iceServers, configuration } = this.#connection;
+      const { iceServers, configuration, gatheringCompletion } = this.#connection;
+      gatheringCompletion.begin();
       this.driver.dropVanishedSockets();
       this.driver.input((stack, now) => {
         stack.ice.setServers(iceServers, now);

@@ -96,7 +96,6 @@ export class RTCPeerConnection extends TypedEventTarget<RTCPeerConnection> {
   declare onremoteclose: webidl.EventHandler<RTCPeerConnection, RemoteCloseEvent>;
   readonly #slots: PeerConnectionSlots;
   readonly #closed: Promise<CloseReport>;
-  readonly #gatheringComplete: Promise<void>;
 
   /**
    * @throws TypeError for a malformed configuration; SyntaxError for a malformed server URL; InvalidAccessError for a TURN server without
@@ -105,10 +104,9 @@ export class RTCPeerConnection extends TypedEventTarget<RTCPeerConnection> {
   constructor(...[configuration, runtime]: [configuration?: RTCConfiguration, runtime?: Runtime]) {
     super();
     const converted = toRTCConfiguration(configuration, 'RTCPeerConnection constructor');
-    const { slots, closed, gatheringComplete } = createSlots(this, converted, runtime);
+    const { slots, closed } = createSlots(this, converted, runtime);
     this.#slots = slots;
     this.#closed = closed;
-    this.#gatheringComplete = gatheringComplete;
   }
 
   /** Makes a certificate for the configuration. @throws NotSupportedError unless it is ECDSA on P-256 or RSASSA-PKCS1-v1_5 with 2048 bits and SHA-256 */
@@ -379,9 +377,12 @@ export class RTCPeerConnection extends TypedEventTarget<RTCPeerConnection> {
     return this.#closed;
   }
 
-  /** Not in the W3C's API: resolves when the local description has all of its candidates, for signalling without trickling. */
+  /**
+   * Not in the W3C's API: resolves when the local description has all of its candidates, for signalling without trickling. Another promise after
+   * an ICE restart: ask for it when `setLocalDescription` has resolved.
+   */
   get iceGatheringComplete(): Promise<void> {
-    return this.#gatheringComplete;
+    return this.#slots.gatheringCompletion.promise;
   }
 
   /**

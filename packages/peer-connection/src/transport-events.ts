@@ -135,8 +135,14 @@ function setGatheringState(connection: PeerConnectionSlots, transport: PeerTrans
   transport.ice.dispatchEvent(new Event('gatheringstatechange'));
   if (changed) connection.object.dispatchEvent(new Event('icegatheringstatechange'));
   if (connection.iceGatheringState !== 'complete') return;
-  if (changed) connection.resolveGatheringComplete();
+  if (changed) endGathering(connection);
   if (state === 'complete') connection.object.dispatchEvent(new RTCPeerConnectionIceEvent('icecandidate', { candidate: null }));
+}
+
+/** Not when a restart has begun to gather while the task was under way. */
+function endGathering(connection: PeerConnectionSlots): void {
+  const { transports, gatheringCompletion } = connection;
+  if (![...transports.values()].some(({ driver }) => driver.stack.ice.gatheringState === 'gathering')) gatheringCompletion.end();
 }
 
 // States (§4.3, §5.5, §5.6) --------------------------------------------------------------------------------------------
@@ -182,7 +188,7 @@ export function updateAggregateStates(connection: PeerConnectionSlots): void {
     if (connection.isClosed) return;
     for (const type of events) connection.object.dispatchEvent(new Event(type));
     if (!events.includes('icegatheringstatechange') || connection.iceGatheringState !== 'complete') return;
-    connection.resolveGatheringComplete();
+    endGathering(connection);
     connection.object.dispatchEvent(new RTCPeerConnectionIceEvent('icecandidate', { candidate: null }));
   });
 }

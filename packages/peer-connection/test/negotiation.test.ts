@@ -301,6 +301,45 @@ describe('RFC 8829 §4.1.18: ICE restart', () => {
     expect([received, pair.a.connectionState, pair.b.connectionState]).toEqual([1, 'connected', 'connected']);
   });
 
+  test('iceGatheringComplete is another promise then, for descriptions with all candidates; the data moves to the new credentials', async () => {
+    const pair = new PeerPair({ trickle: false });
+    pair.a.createDataChannel('x');
+    const gathered: Promise<void>[] = [];
+    const negotiate = async (): Promise<void> => {
+      await pair.a.setLocalDescription();
+      gathered.push(pair.a.iceGatheringComplete);
+      await pair.a.iceGatheringComplete;
+      await pair.b.setRemoteDescription(pair.a.localDescription!);
+      await pair.b.setLocalDescription();
+      await pair.b.iceGatheringComplete;
+      await pair.a.setRemoteDescription(pair.b.localDescription!);
+    };
+    for (let count = 0; count < 3; count++) {
+      if (count > 0) pair.a.restartIce();
+      await pair.run(negotiate());
+      for (const { localDescription } of [pair.a, pair.b]) expect(localDescription!.sdp).toMatch(/^a=candidate:[^]*^a=end-of-candidates/m);
+      await pair.until(() => pair.a.connectionState === 'connected');
+      await pair.network.run(1000);
+      const selected = pair.a.sctp!.transport.iceTransport.getSelectedCandidatePair()!;
+      expect([selected.local.usernameFragment, selected.remote.usernameFragment]).toEqual([fragment(pair.a), fragment(pair.b)]);
+    }
+    expect(new Set(gathered).size).toBe(3);
+    expect(pair.a.iceGatheringComplete).toBe(gathered[2]);
+  });
+
+  test('a restart in the middle of gathering: iceGatheringComplete waits for it', async () => {
+    const pair = new PeerPair({ trickle: false });
+    pair.a.createDataChannel('x');
+    await pair.run(pair.a.setLocalDescription());
+    const first = pair.a.iceGatheringComplete;
+    pair.a.restartIce();
+    await pair.run(pair.a.setLocalDescription());
+    await pair.run(first);
+    await pair.run(pair.a.iceGatheringComplete);
+    expect(pair.a.localDescription!.sdp).toContain(`ufrag ${fragment(pair.a)}`);
+    expect(pair.a.iceGatheringState).toBe('complete');
+  });
+
   test('an offer without restart keeps the credentials', async () => {
     const pair = new PeerPair();
     pair.a.createDataChannel('x');
