@@ -260,7 +260,7 @@ const states = [
     'unexpected',
     'before there is a peer',
   ),
-  sctp('RE-CONFIG', 'association', "|| state === 'cookie-echoed') return", ') return', 'unexpected', 'COOKIE-ECHOED'),
+  sctp('RE-CONFIG', 'reconfiguration', "|| state === 'cookie-echoed') return", ') return', 'unexpected', 'COOKIE-ECHOED'),
   sctp('SHUTDOWN', 'shutdown', "      case 'cookie-echoed':\n        return", '        return', 'unexpected', 'COOKIE-ECHOED'),
   sctp(
     'SHUTDOWN ACK',

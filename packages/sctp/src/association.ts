@@ -12,7 +12,8 @@
  *                SHUTDOWN ACK / SHUTDOWN COMPLETE └─> CLOSED <─┘ SHUTDOWN COMPLETE          (RFC 9260 §4)
  * ```
  *
- * This file dispatches. Setting up is in `init-handshake.ts`, ending in `shutdown.ts`, user data in `tx/` and `rx/`.
+ * This file dispatches. Setting up is in `init-handshake.ts`, user data in `tx/` and `rx/`, the reset of streams in `reconfiguration.ts`, ending in
+ * `shutdown.ts`.
  */
 import { readUint16, readUint32 } from '@petrel/bytes';
 import type { Core, Discards, Instant } from '@petrel/sans-io';
@@ -26,10 +27,10 @@ import { CAUSE, decodeCause, encodeCause, encodeUserInitiatedAbort } from './pac
 import { CHUNK_HEADER_LENGTH, CHUNK_TYPE, COMMON_HEADER_LENGTH, packetProblem, padded } from './packet/packet.ts';
 import { decodeSack, type Sack } from './packet/sack.ts';
 import { PathMtu } from './path-mtu.ts';
+import { Reconfiguration } from './reconfiguration.ts';
 import { DataReceiver } from './rx/data-receiver.ts';
 import { Shutdown } from './shutdown.ts';
 import type { CookieContents } from './state-cookie.ts';
-import { StreamReset } from './stream-reset.ts';
 import { type AssociationState, Tcb } from './tcb.ts';
 import { DataSender } from './tx/data-sender.ts';
 import type { SendOptions } from './tx/outgoing-message.ts';
@@ -49,8 +50,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
   readonly #shutdown: Shutdown;
   readonly #heartbeat: Heartbeat;
   readonly #pathMtu: PathMtu;
-  /** Streams whose reset was asked for before there was a peer. */
-  readonly #earlyResets: number[] = [];
+  readonly #reconfiguration: Reconfiguration;
   readonly #errors: ErrorReport = new ErrorReport();
 
   constructor(options: SctpOptions) {
@@ -63,6 +63,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     this.#shutdown = new Shutdown(this.#tcb);
     this.#heartbeat = new Heartbeat(this.#tcb);
     this.#pathMtu = new PathMtu(this.#tcb);
+    this.#reconfiguration = new Reconfiguration(this.#tcb);
   }
 
   get state(): AssociationState {
@@ -139,10 +140,8 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
 
   /** Resets outgoing streams once everything sent on them is on its way (RFC 6525 §5.1); what is sent from now on waits until it is done. */
   resetStreams(streamIds: readonly number[], now: Instant): void {
-    const { peer, queue } = this.#tcb;
-    for (const id of streamIds) queue.pause(id);
-    if (peer === undefined) this.#earlyResets.push(...streamIds);
-    else this.#requestReset(streamIds, now);
+    for (const id of streamIds) this.#tcb.queue.pause(id);
+    this.#reconfiguration.reset(streamIds, now);
   }
 
   /** Bytes of delivered messages that the application has not read: they count against the receive window (§6.2). */
@@ -221,7 +220,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     if (timers.expire('sack', now)) tcb.peer?.receiver.acknowledgeNow();
     if (timers.expire('loss-detection', now)) sender.onLossTimer(now);
     if (timers.expire('tail-loss-probe', now)) sender.onProbeTimer();
-    if (timers.expire('reconfig', now)) this.#onReconfigurationTimeout(now);
+    this.#reconfiguration.handleTimeout(now);
     if (timers.expire('t3-rtx', now)) this.#onRetransmissionTimeout(now);
     if (!tcb.ended) this.#shutdown.advance(now);
   }
@@ -243,7 +242,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     if (tcb.packets.length > 0) return tcb.packets.shift();
     if (tcb.ended || tcb.remoteTag === 0) return undefined;
     const withCookie = this.#handshake.isCookieEchoDue;
-    const mayHaveData = withCookie || this.#maySendData();
+    const mayHaveData = withCookie || tcb.maySendData;
     const isDataReady = mayHaveData && tcb.sender.isReady(now);
     const sackDue = tcb.peer?.receiver.sackDue ?? 'no';
     if (!withCookie && !isDataReady && sackDue !== 'now' && tcb.control.length === 0) return this.#pathMtu.takeProbe();
@@ -255,7 +254,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     if (sackDue !== 'no') tcb.peer!.receiver.addSack(builder);
     if (isDataReady) {
       tcb.sender.addTo(builder, now);
-      this.#sendStreamReset(now);
+      this.#reconfiguration.sendPending(now);
     }
     if (builder.isEmpty) return undefined;
     return builder.finish(withCookie || tcb.peer?.extensions.zeroChecksum !== true || !tcb.options.zeroChecksum);
@@ -281,11 +280,6 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
       receiveBuffer: options.receiveBuffer,
       inconsistencies: this.#tcb.ended ? [] : sender.inconsistencies(),
     };
-  }
-
-  #maySendData(): boolean {
-    const { state } = this.#tcb;
-    return state === 'established' || state === 'shutdown-pending' || state === 'shutdown-received';
   }
 
   #addControl(): void {
@@ -321,26 +315,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
       deliver: (streamId, ppid, data) => tcb.events.push({ type: 'message', streamId, ppid, data }),
       onMessageTooLarge: (streamId) => tcb.events.push({ type: 'message-too-large', streamId }),
     });
-    tcb.peer = { extensions, receiver, streamReset: this.#newStreamReset(cookie, receiver) };
-  }
-
-  #newStreamReset({ localInitialTsn, remoteInitialTsn, inboundStreams }: CookieContents, receiver: DataReceiver): StreamReset {
-    const tcb = this.#tcb;
-    return new StreamReset(localInitialTsn, remoteInitialTsn, inboundStreams, {
-      isIdle: (streamId) => tcb.queue.isIdle(streamId),
-      lastAssignedTsn: () => tcb.sender.lastAssignedTsn,
-      send: (parameter) => tcb.sendControl(CHUNK_TYPE.reConfig, parameter),
-      onOutgoingReset: (streamIds, performed) => {
-        for (const id of streamIds) tcb.queue.reset(id, performed);
-        tcb.events.push({ type: 'outgoing-streams-reset', streamIds, performed });
-      },
-      onIncomingReset: (streamIds) => {
-        tcb.events.push({ type: 'incoming-streams-reset', streamIds });
-        receiver.resetStreams(streamIds);
-      },
-      onDeferred: (lastTsn, streamIds) => receiver.deferReset(lastTsn, streamIds),
-      onRepetition: () => receiver.endDeferral(),
-    });
+    tcb.peer = { extensions, receiver, streamReset: this.#reconfiguration.newStreamReset(cookie, receiver) };
   }
 
   #establish(now: Instant): void {
@@ -350,7 +325,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     tcb.events.push({ type: 'connected', outboundStreams: tcb.outboundStreams, inboundStreams: tcb.inboundStreams });
     this.#heartbeat.start(now);
     this.#pathMtu.start(now);
-    if (this.#earlyResets.length > 0) this.#requestReset(this.#earlyResets.splice(0), now);
+    this.#reconfiguration.start(now);
   }
 
   /** §5.2.4 action A: like an ABORT and a new association, but for the news of it. */
@@ -439,7 +414,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
         this.#shutdown.onShutdownComplete();
         return true;
       case CHUNK_TYPE.reConfig:
-        this.#onReConfig(value, now);
+        this.#reconfiguration.onReConfig(value, now);
         return true;
       case CHUNK_TYPE.forwardTsn:
       case CHUNK_TYPE.iForwardTsn:
@@ -492,7 +467,7 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     }
     // §6.1 A: a peer whose window is closed, and says so, is not dead.
     if (isProgress || sack!.receiverWindow === 0) tcb.errors = 0;
-    this.#sendStreamReset(now);
+    this.#reconfiguration.sendPending(now);
     return true;
   }
 
@@ -529,44 +504,6 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     this.#tcb.end();
     this.#tcb.events.push({ type: 'aborted', code: cause?.code, reason: cause?.reason ?? '' });
     return false;
-  }
-
-  // Stream reset (RFC 6525) ------------------------------------------------------------------------------------------
-
-  #requestReset(streamIds: readonly number[], now: Instant): void {
-    const { peer, queue, events } = this.#tcb;
-    if (peer?.extensions.reConfig === true) {
-      peer.streamReset.reset(streamIds);
-      this.#sendStreamReset(now);
-      return;
-    }
-    for (const id of streamIds) queue.reset(id, false);
-    events.push({ type: 'outgoing-streams-reset', streamIds, performed: false });
-  }
-
-  #sendStreamReset(now: Instant): void {
-    const { peer, timers, rto } = this.#tcb;
-    if (this.#maySendData() && peer?.streamReset.sendPending()) timers.start('reconfig', now + rto.value);
-  }
-
-  #onReConfig(value: Uint8Array, now: Instant): void {
-    const { peer, timers, discards, state } = this.#tcb;
-    if (peer === undefined || state === 'cookie-wait' || state === 'cookie-echoed') return discards.count('unexpected-chunk');
-    const answered = peer.streamReset.receive(value, peer.receiver.cumulativeTsn);
-    if (answered === undefined) return discards.count('malformed-chunk');
-    peer.receiver.acknowledgeNow(); // §5.2.1
-    if (!answered) return;
-    timers.stop('reconfig');
-    this.#tcb.errors = 0;
-    this.#sendStreamReset(now);
-  }
-
-  #onReconfigurationTimeout(now: Instant): void {
-    const { peer, rto, timers } = this.#tcb;
-    if (peer === undefined || !peer.streamReset.isOutstanding) return;
-    if (peer.streamReset.retransmit() && !this.#tcb.countError()) return;
-    rto.backOff();
-    timers.start('reconfig', now + rto.value);
   }
 }
 

@@ -75,6 +75,11 @@ export class Tcb {
     this.sender = newSender(this);
   }
 
+  /** Whether user data is sent in this state (§6). */
+  get maySendData(): boolean {
+    return this.state === 'established' || this.state === 'shutdown-pending' || this.state === 'shutdown-received';
+  }
+
   sendControl(type: number, value: Uint8Array = NO_VALUE, flags: number = 0): void {
     this.control.push({ type, flags, value });
   }
