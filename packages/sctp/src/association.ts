@@ -186,6 +186,8 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     return tcb.packetWith(tcb.remoteTag, CHUNK_TYPE.abort, 0, cause);
   }
 
+  // Receiving --------------------------------------------------------------------------------------------------------
+
   receive(bytes: Uint8Array, now: Instant): void {
     const tcb = this.#tcb;
     const problem = packetProblem(bytes, this.#handshake.extensions.zeroChecksum);
@@ -209,144 +211,6 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     if (!this.#hasValidTag(tag, type, bytes[COMMON_HEADER_LENGTH + 1]!)) return tcb.discards.count('wrong-verification-tag');
     this.#onChunks(bytes, COMMON_HEADER_LENGTH, now);
   }
-
-  handleTimeout(now: Instant): void {
-    const tcb = this.#tcb;
-    const { timers, sender } = tcb;
-    this.#handshake.handleTimeout(now);
-    this.#shutdown.handleTimeout(now);
-    this.#heartbeat.handleTimeout(now);
-    this.#pathMtu.handleTimeout(now);
-    if (timers.expire('sack', now)) tcb.peer?.receiver.acknowledgeNow();
-    if (timers.expire('loss-detection', now)) sender.onLossTimer(now);
-    if (timers.expire('tail-loss-probe', now)) sender.onProbeTimer();
-    this.#reconfiguration.handleTimeout(now);
-    if (timers.expire('t3-rtx', now)) this.#onRetransmissionTimeout(now);
-    if (!tcb.ended) this.#shutdown.advance(now);
-  }
-
-  nextTimeout(): Instant {
-    return this.#tcb.timers.next();
-  }
-
-  pollEvent(): SctpEvent | undefined {
-    const event = this.#tcb.events.shift();
-    if (event !== undefined) return event;
-    const change = this.#tcb.queue.pollBufferedAmount();
-    return change && { type: 'buffered-amount', streamId: change.streamId, amount: change.amount };
-  }
-
-  /** Builds the next packet: the cookie, control chunks, the SACK, lost data, new data (§6.10 bundling). */
-  pollTransmit(now: Instant): Uint8Array | undefined {
-    const tcb = this.#tcb;
-    if (tcb.packets.length > 0) return tcb.packets.shift();
-    if (tcb.ended || tcb.remoteTag === 0) return undefined;
-    const withCookie = this.#handshake.isCookieEchoDue;
-    const mayHaveData = withCookie || tcb.maySendData;
-    const isDataReady = mayHaveData && tcb.sender.isReady(now);
-    const sackDue = tcb.peer?.receiver.sackDue ?? 'no';
-    if (!withCookie && !isDataReady && sackDue !== 'now' && tcb.control.length === 0) return this.#pathMtu.takeProbe();
-    const { builder } = tcb;
-    builder.begin(tcb.remoteTag, tcb.maxPacket);
-    const cookie = this.#handshake.takeCookieEcho();
-    if (cookie !== undefined) builder.addChunk(CHUNK_TYPE.cookieEcho, 0, cookie);
-    this.#addControl();
-    if (sackDue !== 'no') tcb.peer!.receiver.addSack(builder);
-    if (isDataReady) {
-      tcb.sender.addTo(builder, now);
-      this.#reconfiguration.sendPending(now);
-    }
-    if (builder.isEmpty) return undefined;
-    return builder.finish(withCookie || tcb.peer?.extensions.zeroChecksum !== true || !tcb.options.zeroChecksum);
-  }
-
-  /** What does not hold of RFC 9260's state machine: for tests; see `association-invariants.ts`. */
-  inspect(): {
-    readonly state: AssociationState;
-    readonly timers: readonly string[];
-    readonly hasPeer: boolean;
-    readonly isDone: boolean;
-    readonly heldBytes: number;
-    readonly receiveBuffer: number;
-    readonly inconsistencies: readonly string[];
-  } {
-    const { state, timers, peer, sender, options } = this.#tcb;
-    return {
-      state,
-      timers: timers.running(),
-      hasPeer: peer !== undefined,
-      isDone: sender.isDone,
-      heldBytes: peer?.receiver.bufferedBytes ?? 0,
-      receiveBuffer: options.receiveBuffer,
-      inconsistencies: this.#tcb.ended ? [] : sender.inconsistencies(),
-    };
-  }
-
-  #addControl(): void {
-    const { control, builder } = this.#tcb;
-    for (let chunk = control.peek(); chunk !== undefined; chunk = control.peek()) {
-      if (builder.room < CHUNK_HEADER_LENGTH + chunk.value.length && !builder.isEmpty) break;
-      builder.addChunk(chunk.type, chunk.flags, chunk.value);
-      control.shift();
-    }
-  }
-
-  // The handshake's results ------------------------------------------------------------------------------------------
-
-  /** Takes over what the peer's INIT or INIT ACK said. */
-  #adopt(cookie: CookieContents): void {
-    const tcb = this.#tcb;
-    const { extensions } = cookie;
-    const interleaving = extensions.interleaving && tcb.options.interleaving;
-    tcb.remoteTag = cookie.remoteTag;
-    tcb.outboundStreams = cookie.outboundStreams;
-    tcb.inboundStreams = cookie.inboundStreams;
-    tcb.queue.discardBeyond(cookie.outboundStreams);
-    tcb.sender.configure({ window: cookie.remoteWindow, interleaving, forwardTsn: extensions.forwardTsn });
-    const { receiveBuffer, maxReceivedMessageSize } = tcb.options;
-    const receiver = new DataReceiver({
-      initialTsn: cookie.remoteInitialTsn,
-      inboundStreams: cookie.inboundStreams,
-      interleaving,
-      receiveBuffer,
-      maxReceivedMessageSize,
-      timers: tcb.timers,
-      discards: tcb.discards,
-      deliver: (streamId, ppid, data) => tcb.events.push({ type: 'message', streamId, ppid, data }),
-      onMessageTooLarge: (streamId) => tcb.events.push({ type: 'message-too-large', streamId }),
-    });
-    tcb.peer = { extensions, receiver, streamReset: this.#reconfiguration.newStreamReset(cookie, receiver) };
-  }
-
-  #establish(now: Instant): void {
-    const tcb = this.#tcb;
-    tcb.errors = 0;
-    tcb.state = 'established';
-    tcb.events.push({ type: 'connected', outboundStreams: tcb.outboundStreams, inboundStreams: tcb.inboundStreams });
-    this.#heartbeat.start(now);
-    this.#pathMtu.start(now);
-    this.#reconfiguration.start(now);
-  }
-
-  /** §5.2.4 action A: like an ABORT and a new association, but for the news of it. */
-  #restart(cookie: CookieContents, now: Instant): void {
-    const tcb = this.#tcb;
-    tcb.timers.stopAll();
-    tcb.control.clear();
-    tcb.queue.clear();
-    tcb.localTag = cookie.localTag;
-    tcb.localInitialTsn = cookie.localInitialTsn;
-    tcb.rto.reset();
-    tcb.errors = 0;
-    tcb.sender = newSender(tcb);
-    this.#adopt(cookie);
-    tcb.state = 'established';
-    tcb.events.push({ type: 'restarted' });
-    this.#heartbeat.start(now);
-    this.#pathMtu.start(now);
-  }
-
-  // Receiving --------------------------------------------------------------------------------------------------------
 
   /** §8.5.1: the tag is ours; ABORT and SHUTDOWN COMPLETE may reflect the peer's instead, with the T bit. */
   #hasValidTag(tag: number, type: number, flags: number): boolean {
@@ -483,15 +347,6 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     return true;
   }
 
-  /** §6.3.3. */
-  #onRetransmissionTimeout(now: Instant): void {
-    const tcb = this.#tcb;
-    const isUp = tcb.state !== 'cookie-echoed'; // the handshake counts its own
-    if (!tcb.sender.hasOutstanding || (isUp && !tcb.countError())) return;
-    tcb.sender.onTimeout(now);
-    this.#pathMtu.onTimeouts(tcb.sender.timeouts, now);
-  }
-
   #onForwardTsn(type: number, value: Uint8Array): void {
     const { peer, discards } = this.#tcb;
     if (peer === undefined || (type === CHUNK_TYPE.iForwardTsn) !== this.#usesInterleaving || !peer.receiver.onForwardTsn(value))
@@ -504,6 +359,155 @@ export class SctpAssociation implements Core<Uint8Array, SctpEvent> {
     this.#tcb.end();
     this.#tcb.events.push({ type: 'aborted', code: cause?.code, reason: cause?.reason ?? '' });
     return false;
+  }
+
+  pollEvent(): SctpEvent | undefined {
+    const event = this.#tcb.events.shift();
+    if (event !== undefined) return event;
+    const change = this.#tcb.queue.pollBufferedAmount();
+    return change && { type: 'buffered-amount', streamId: change.streamId, amount: change.amount };
+  }
+
+  // Sending ----------------------------------------------------------------------------------------------------------
+
+  /** Builds the next packet: the cookie, control chunks, the SACK, lost data, new data (§6.10 bundling). */
+  pollTransmit(now: Instant): Uint8Array | undefined {
+    const tcb = this.#tcb;
+    if (tcb.packets.length > 0) return tcb.packets.shift();
+    if (tcb.ended || tcb.remoteTag === 0) return undefined;
+    const withCookie = this.#handshake.isCookieEchoDue;
+    const mayHaveData = withCookie || tcb.maySendData;
+    const isDataReady = mayHaveData && tcb.sender.isReady(now);
+    const sackDue = tcb.peer?.receiver.sackDue ?? 'no';
+    if (!withCookie && !isDataReady && sackDue !== 'now' && tcb.control.length === 0) return this.#pathMtu.takeProbe();
+    const { builder } = tcb;
+    builder.begin(tcb.remoteTag, tcb.maxPacket);
+    const cookie = this.#handshake.takeCookieEcho();
+    if (cookie !== undefined) builder.addChunk(CHUNK_TYPE.cookieEcho, 0, cookie);
+    this.#addControl();
+    if (sackDue !== 'no') tcb.peer!.receiver.addSack(builder);
+    if (isDataReady) {
+      tcb.sender.addTo(builder, now);
+      this.#reconfiguration.sendPending(now);
+    }
+    if (builder.isEmpty) return undefined;
+    return builder.finish(withCookie || tcb.peer?.extensions.zeroChecksum !== true || !tcb.options.zeroChecksum);
+  }
+
+  #addControl(): void {
+    const { control, builder } = this.#tcb;
+    for (let chunk = control.peek(); chunk !== undefined; chunk = control.peek()) {
+      if (builder.room < CHUNK_HEADER_LENGTH + chunk.value.length && !builder.isEmpty) break;
+      builder.addChunk(chunk.type, chunk.flags, chunk.value);
+      control.shift();
+    }
+  }
+
+  // Time -------------------------------------------------------------------------------------------------------------
+
+  handleTimeout(now: Instant): void {
+    const tcb = this.#tcb;
+    const { timers, sender } = tcb;
+    this.#handshake.handleTimeout(now);
+    this.#shutdown.handleTimeout(now);
+    this.#heartbeat.handleTimeout(now);
+    this.#pathMtu.handleTimeout(now);
+    if (timers.expire('sack', now)) tcb.peer?.receiver.acknowledgeNow();
+    if (timers.expire('loss-detection', now)) sender.onLossTimer(now);
+    if (timers.expire('tail-loss-probe', now)) sender.onProbeTimer();
+    this.#reconfiguration.handleTimeout(now);
+    if (timers.expire('t3-rtx', now)) this.#onRetransmissionTimeout(now);
+    if (!tcb.ended) this.#shutdown.advance(now);
+  }
+
+  nextTimeout(): Instant {
+    return this.#tcb.timers.next();
+  }
+
+  /** §6.3.3. */
+  #onRetransmissionTimeout(now: Instant): void {
+    const tcb = this.#tcb;
+    const isUp = tcb.state !== 'cookie-echoed'; // the handshake counts its own
+    if (!tcb.sender.hasOutstanding || (isUp && !tcb.countError())) return;
+    tcb.sender.onTimeout(now);
+    this.#pathMtu.onTimeouts(tcb.sender.timeouts, now);
+  }
+
+  // The handshake's results ------------------------------------------------------------------------------------------
+
+  /** Takes over what the peer's INIT or INIT ACK said. */
+  #adopt(cookie: CookieContents): void {
+    const tcb = this.#tcb;
+    const { extensions } = cookie;
+    const interleaving = extensions.interleaving && tcb.options.interleaving;
+    tcb.remoteTag = cookie.remoteTag;
+    tcb.outboundStreams = cookie.outboundStreams;
+    tcb.inboundStreams = cookie.inboundStreams;
+    tcb.queue.discardBeyond(cookie.outboundStreams);
+    tcb.sender.configure({ window: cookie.remoteWindow, interleaving, forwardTsn: extensions.forwardTsn });
+    const { receiveBuffer, maxReceivedMessageSize } = tcb.options;
+    const receiver = new DataReceiver({
+      initialTsn: cookie.remoteInitialTsn,
+      inboundStreams: cookie.inboundStreams,
+      interleaving,
+      receiveBuffer,
+      maxReceivedMessageSize,
+      timers: tcb.timers,
+      discards: tcb.discards,
+      deliver: (streamId, ppid, data) => tcb.events.push({ type: 'message', streamId, ppid, data }),
+      onMessageTooLarge: (streamId) => tcb.events.push({ type: 'message-too-large', streamId }),
+    });
+    tcb.peer = { extensions, receiver, streamReset: this.#reconfiguration.newStreamReset(cookie, receiver) };
+  }
+
+  #establish(now: Instant): void {
+    const tcb = this.#tcb;
+    tcb.errors = 0;
+    tcb.state = 'established';
+    tcb.events.push({ type: 'connected', outboundStreams: tcb.outboundStreams, inboundStreams: tcb.inboundStreams });
+    this.#heartbeat.start(now);
+    this.#pathMtu.start(now);
+    this.#reconfiguration.start(now);
+  }
+
+  /** §5.2.4 action A: like an ABORT and a new association, but for the news of it. */
+  #restart(cookie: CookieContents, now: Instant): void {
+    const tcb = this.#tcb;
+    tcb.timers.stopAll();
+    tcb.control.clear();
+    tcb.queue.clear();
+    tcb.localTag = cookie.localTag;
+    tcb.localInitialTsn = cookie.localInitialTsn;
+    tcb.rto.reset();
+    tcb.errors = 0;
+    tcb.sender = newSender(tcb);
+    this.#adopt(cookie);
+    tcb.state = 'established';
+    tcb.events.push({ type: 'restarted' });
+    this.#heartbeat.start(now);
+    this.#pathMtu.start(now);
+  }
+
+  /** What does not hold of RFC 9260's state machine: for tests; see `association-invariants.ts`. */
+  inspect(): {
+    readonly state: AssociationState;
+    readonly timers: readonly string[];
+    readonly hasPeer: boolean;
+    readonly isDone: boolean;
+    readonly heldBytes: number;
+    readonly receiveBuffer: number;
+    readonly inconsistencies: readonly string[];
+  } {
+    const { state, timers, peer, sender, options } = this.#tcb;
+    return {
+      state,
+      timers: timers.running(),
+      hasPeer: peer !== undefined,
+      isDone: sender.isDone,
+      heldBytes: peer?.receiver.bufferedBytes ?? 0,
+      receiveBuffer: options.receiveBuffer,
+      inconsistencies: this.#tcb.ended ? [] : sender.inconsistencies(),
+    };
   }
 }
 
