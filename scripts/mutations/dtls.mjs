@@ -49,8 +49,8 @@ const authentication = [
     "    this.#transcript.addReceived(message);\n    this.#state = 'wait-finished'",
     'D04',
   ),
-  security('Finished of the server', 'client-handshake', '!this.#context.crypto.timingSafeEqual(message.body, expected)', 'false', 'D06'),
-  security('Finished of the client', 'server-handshake', '!this.#context.crypto.timingSafeEqual(message.body, expected)', 'false', 'D06'),
+  security('Finished of the server', 'client-handshake', "this.#session.checkFinished('server', message.body)", 'undefined', 'D06'),
+  security('Finished of the client', 'server-handshake', "this.#session.checkFinished('client', message.body)", 'undefined', 'D06'),
   security(
     'fingerprint',
     'dtls-connection',
@@ -181,7 +181,7 @@ const negotiation = [
   security(
     'kind of key of the suite',
     'client-handshake',
-    'if (schemeKind(exchange.scheme) !== this.#suite!.authentication)',
+    'if (schemeKind(exchange.scheme) !== this.#session.suite!.authentication)',
     'if (false)',
     'D21',
   ),
@@ -214,13 +214,7 @@ const negotiation = [
     'D12',
   ),
   security('HelloVerifyRequests', 'client-handshake', 'if (++this.#cookies <= MAX_COOKIES) this', 'this', 'D17'),
-  security(
-    'length of a Finished to a client',
-    'client-handshake',
-    '    if (message.body.length !== VERIFY_DATA_LENGTH) return malformed;\n',
-    '',
-    'D26',
-  ),
+  security('length of a Finished', 'handshake-session', '    if (body.length !== VERIFY_DATA_LENGTH) return malformed;\n', '', 'D26'),
   security(
     'bytes after a hello',
     'handshake-messages',

@@ -21,9 +21,8 @@
  * ```
  */
 import { concatBytes } from '@petrel/bytes';
-import type { KeyAgreement, SignatureScheme } from '@petrel/crypto';
+import type { SignatureScheme } from '@petrel/crypto';
 import type { Instant } from '@petrel/sans-io';
-import type { CipherSuite } from './cipher-suites.ts';
 import { type DtlsFailure, failure } from './errors.ts';
 import { type Extensions, offeredTypes } from './extensions.ts';
 import {
@@ -53,7 +52,7 @@ import {
   SIGNATURE_SCHEMES,
   schemeKind,
 } from './handshake-messages.ts';
-import { deriveMasterSecret, KeySchedule, VERIFY_DATA_LENGTH } from './key-schedule.ts';
+import { HandshakeSession } from './handshake-session.ts';
 import type { HandshakeMessage } from './reassembler.ts';
 import { DTLS_1_2 } from './record-layer.ts';
 
@@ -72,23 +71,18 @@ const MAX_COOKIES = 3;
 export class ClientHandshake implements Handshake {
   readonly #context: HandshakeContext;
   readonly #transcript = new Transcript();
+  readonly #session: HandshakeSession;
   readonly #random: Uint8Array;
   #state: State = 'wait-server-hello';
   #cookies = 0;
   #serverRandom: Uint8Array = new Uint8Array(32);
-  #suite: CipherSuite | undefined;
-  #extendedMasterSecret = false;
-  #srtpProfile: number | undefined;
-  #applicationProtocol: string | undefined;
-  #peerCertificates: readonly Uint8Array[] = [];
   #serverPublicKey: Uint8Array = new Uint8Array(0);
-  #keyAgreement: KeyAgreement | undefined;
   #acceptedSchemes: readonly number[] | undefined;
-  #keys: KeySchedule | undefined;
   #result: HandshakeResult | undefined;
 
   constructor(context: HandshakeContext) {
     this.#context = context;
+    this.#session = new HandshakeSession(context, this.#transcript);
     this.#random = context.crypto.randomBytes(32);
   }
 
@@ -168,8 +162,8 @@ export class ClientHandshake implements Handshake {
     const hello = decodeServerHello(message.body);
     if (hello === undefined) return malformed;
     if (hello.version !== DTLS_1_2) return failure('unsupported-version', 'protocol_version');
-    this.#suite = this.#context.cipherSuites.find((suite) => suite.code === hello.cipherSuite);
-    if (this.#suite === undefined) return failure('no-common-cipher-suite', 'illegal_parameter');
+    this.#session.suite = this.#context.cipherSuites.find((suite) => suite.code === hello.cipherSuite);
+    if (this.#session.suite === undefined) return failure('no-common-cipher-suite', 'illegal_parameter');
     const problem = this.#readExtensions(hello);
     if (problem) return problem;
     this.#serverRandom = hello.random.slice();
@@ -183,22 +177,23 @@ export class ClientHandshake implements Handshake {
     const offered = offeredTypes(this.#offer());
     // RFC 5246 §7.4.1.4: a server answers what was offered.
     for (const type of extensions.types ?? []) if (!offered.has(type)) return failure('unsolicited-extension', 'unsupported_extension');
-    this.#extendedMasterSecret = extensions.extendedMasterSecret === true;
-    if (requireExtendedMasterSecret && !this.#extendedMasterSecret) return failure('no-extended-master-secret', 'handshake_failure');
+    this.#session.extendedMasterSecret = extensions.extendedMasterSecret === true;
+    if (requireExtendedMasterSecret && !this.#session.extendedMasterSecret)
+      return failure('no-extended-master-secret', 'handshake_failure');
     if (extensions.ecPointFormats === false) return failure('no-common-group', 'illegal_parameter'); // RFC 8422 §5.1.2
     const profiles = extensions.srtpProfiles;
     if (profiles !== undefined) {
       // RFC 5764 §4.1.1: one profile, one of those offered, and our MKI, which is empty.
       if (profiles.length !== 1 || !srtpProfiles.includes(profiles[0]!) || extensions.srtpMki === true)
         return failure('no-common-srtp-profile', 'illegal_parameter');
-      this.#srtpProfile = profiles[0];
+      this.#session.srtpProfile = profiles[0];
     }
     const protocols = extensions.applicationProtocols;
     if (protocols !== undefined) {
       // RFC 7301 §3.1: one, and one of those offered.
       if (protocols.length !== 1 || !applicationProtocols.includes(protocols[0]!))
         return failure('no-common-application-protocol', 'illegal_parameter');
-      this.#applicationProtocol = protocols[0];
+      this.#session.applicationProtocol = protocols[0];
     }
     return undefined;
   }
@@ -209,7 +204,7 @@ export class ClientHandshake implements Handshake {
     if (chain === undefined) return malformed;
     if (chain.length === 0) return failure('missing-certificate', 'bad_certificate');
     if (!this.#context.isAcceptable(chain[0]!)) return failure('fingerprint-mismatch', 'bad_certificate');
-    this.#peerCertificates = chain;
+    this.#session.peerCertificates = chain;
     this.#transcript.addReceived(message);
     this.#state = 'wait-server-key-exchange';
     return undefined;
@@ -222,12 +217,13 @@ export class ClientHandshake implements Handshake {
     if (exchange === undefined) return malformed;
     const group = groupOf(exchange.group);
     if (group === undefined || !groups.includes(group)) return failure('no-common-group', 'illegal_parameter');
-    if (schemeKind(exchange.scheme) !== this.#suite!.authentication) return failure('no-common-signature-scheme', 'illegal_parameter');
+    if (schemeKind(exchange.scheme) !== this.#session.suite!.authentication)
+      return failure('no-common-signature-scheme', 'illegal_parameter');
     const signed = concatBytes(this.#random, this.#serverRandom, exchange.parameters);
-    const problem = checkSignature(crypto, this.#peerCertificates[0]!, exchange.scheme, signed, exchange.signature);
+    const problem = checkSignature(crypto, this.#session.peerCertificates[0]!, exchange.scheme, signed, exchange.signature);
     if (problem) return problem;
     this.#serverPublicKey = exchange.publicKey;
-    this.#keyAgreement = crypto.generateKeyAgreement(group);
+    this.#session.keyAgreement = crypto.generateKeyAgreement(group);
     this.#transcript.addReceived(message);
     this.#state = 'wait-certificate-request';
     return undefined;
@@ -250,7 +246,7 @@ export class ClientHandshake implements Handshake {
     const { certificate } = this.#context;
     const scheme = this.#acceptedSchemes && chooseScheme(certificate, this.#acceptedSchemes);
     if (this.#acceptedSchemes !== undefined && scheme === undefined) return failure('no-common-signature-scheme', 'handshake_failure');
-    const premasterSecret = this.#keyAgreement!.deriveSharedSecret(this.#serverPublicKey);
+    const premasterSecret = this.#session.keyAgreement!.deriveSharedSecret(this.#serverPublicKey);
     if (premasterSecret === undefined) return failure('bad-key-share', 'illegal_parameter');
     this.#sendClientFlight(premasterSecret, scheme, now);
     this.#state = 'wait-finished';
@@ -261,9 +257,9 @@ export class ClientHandshake implements Handshake {
     const { certificate, flight, records } = this.#context;
     flight.begin();
     if (scheme !== undefined) this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.certificate, encodeCertificate(certificate.derChain)));
-    const exchange = encodeClientKeyExchange(this.#keyAgreement!.publicKey);
+    const exchange = encodeClientKeyExchange(this.#session.keyAgreement!.publicKey);
     this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.clientKeyExchange, exchange));
-    const keys = this.#deriveKeys(premasterSecret);
+    const keys = this.#session.deriveKeys(this.#random, this.#serverRandom, premasterSecret);
     if (scheme !== undefined) {
       const signature = certificate.privateKey.sign(scheme, this.#transcript.bytes());
       const verify = encodeSignature(SIGNATURE_SCHEMES[scheme]!, signature);
@@ -272,37 +268,17 @@ export class ClientHandshake implements Handshake {
     const { client, server } = keys.recordKeys();
     records.setKeys(client, server);
     flight.addChangeCipherSpec();
-    this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.finished, keys.verifyData('client', this.#transcriptHash()), 1));
+    this.#transcript.add(flight.addMessage(HANDSHAKE_TYPE.finished, this.#session.verifyData('client'), 1));
     this.#context.transmitFlight(now, true);
-  }
-
-  #deriveKeys(premasterSecret: Uint8Array): KeySchedule {
-    const session = { suite: this.#suite!, clientRandom: this.#random, serverRandom: this.#serverRandom };
-    const sessionHash = this.#extendedMasterSecret ? this.#transcriptHash() : undefined;
-    const masterSecret = deriveMasterSecret(this.#context.crypto, session, premasterSecret, sessionHash);
-    this.#keys = new KeySchedule(this.#context.crypto, { ...session, masterSecret });
-    this.#context.keyLog?.(this.#keys.keyLogLine());
-    return this.#keys;
   }
 
   #onFinished(message: HandshakeMessage): DtlsFailure | undefined {
     if (this.#state !== 'wait-finished') return unexpected;
-    if (message.body.length !== VERIFY_DATA_LENGTH) return malformed;
-    const expected = this.#keys!.verifyData('server', this.#transcriptHash());
-    if (!this.#context.crypto.timingSafeEqual(message.body, expected)) return failure('bad-finished', 'decrypt_error');
+    const problem = this.#session.checkFinished('server', message.body);
+    if (problem) return problem;
     this.#context.flight.stop();
     this.#state = 'finished';
-    this.#result = {
-      suite: this.#suite!,
-      srtpProfile: this.#srtpProfile,
-      applicationProtocol: this.#applicationProtocol,
-      keys: this.#keys!,
-      peerCertificates: this.#peerCertificates,
-    };
+    this.#result = this.#session.result();
     return undefined;
-  }
-
-  #transcriptHash(): Uint8Array {
-    return this.#context.crypto.hash(this.#suite!.hash, this.#transcript.bytes());
   }
 }

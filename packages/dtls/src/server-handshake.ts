@@ -1,8 +1,7 @@
 /** The server's handshake (RFC 6347 §4.2; the flights are drawn in client-handshake.ts), in protocol order. */
 import { concatBytes } from '@petrel/bytes';
-import type { KeyAgreement, NamedGroup, SignatureScheme } from '@petrel/crypto';
+import type { NamedGroup, SignatureScheme } from '@petrel/crypto';
 import type { Instant } from '@petrel/sans-io';
-import type { CipherSuite } from './cipher-suites.ts';
 import { type DtlsFailure, failure } from './errors.ts';
 import {
   checkSignature,
@@ -29,7 +28,7 @@ import {
   NAMED_GROUPS,
   SIGNATURE_SCHEMES,
 } from './handshake-messages.ts';
-import { deriveMasterSecret, KeySchedule, VERIFY_DATA_LENGTH } from './key-schedule.ts';
+import { HandshakeSession } from './handshake-session.ts';
 import type { HandshakeMessage } from './reassembler.ts';
 import { DTLS_1_2 } from './record-layer.ts';
 
@@ -47,22 +46,17 @@ const RENEGOTIATION_SCSV = 0x00ff;
 export class ServerHandshake implements Handshake {
   readonly #context: HandshakeContext;
   readonly #transcript = new Transcript();
+  readonly #session: HandshakeSession;
   readonly #random: Uint8Array;
   #state: State = 'wait-client-hello';
   #clientRandom: Uint8Array = new Uint8Array(32);
-  #suite: CipherSuite | undefined;
-  #extendedMasterSecret = false;
-  #srtpProfile: number | undefined;
-  #applicationProtocol: string | undefined;
   #group: NamedGroup | undefined;
   #scheme: SignatureScheme | undefined;
-  #keyAgreement: KeyAgreement | undefined;
-  #peerCertificates: readonly Uint8Array[] = [];
-  #keys: KeySchedule | undefined;
   #result: HandshakeResult | undefined;
 
   constructor(context: HandshakeContext) {
     this.#context = context;
+    this.#session = new HandshakeSession(context, this.#transcript);
     this.#random = context.crypto.randomBytes(32);
   }
 
@@ -115,22 +109,22 @@ export class ServerHandshake implements Handshake {
   #negotiate({ cipherSuites: offered, extensions }: ClientHello): DtlsFailure | undefined {
     const { certificate, cipherSuites, groups, srtpProfiles, applicationProtocols } = this.#context;
     const { algorithm } = certificate.privateKey;
-    this.#suite = cipherSuites.find((suite) => suite.authentication === algorithm && offered.includes(suite.code));
-    if (this.#suite === undefined) return failure('no-common-cipher-suite', 'handshake_failure');
-    this.#extendedMasterSecret = extensions.extendedMasterSecret === true;
-    if (this.#context.requireExtendedMasterSecret && !this.#extendedMasterSecret)
+    this.#session.suite = cipherSuites.find((suite) => suite.authentication === algorithm && offered.includes(suite.code));
+    if (this.#session.suite === undefined) return failure('no-common-cipher-suite', 'handshake_failure');
+    this.#session.extendedMasterSecret = extensions.extendedMasterSecret === true;
+    if (this.#context.requireExtendedMasterSecret && !this.#session.extendedMasterSecret)
       return failure('no-extended-master-secret', 'handshake_failure');
     if (extensions.ecPointFormats === false) return failure('no-common-group', 'illegal_parameter'); // RFC 8422 §5.1.2
     this.#group = groups.find((candidate) => extensions.supportedGroups?.includes(NAMED_GROUPS[candidate]) ?? candidate === 'p-256');
     if (this.#group === undefined) return failure('no-common-group', 'handshake_failure');
     this.#scheme = chooseScheme(certificate, extensions.signatureAlgorithms ?? []);
     if (this.#scheme === undefined) return failure('no-common-signature-scheme', 'handshake_failure');
-    this.#srtpProfile = srtpProfiles.find((profile) => extensions.srtpProfiles?.includes(profile));
-    this.#applicationProtocol = undefined;
+    this.#session.srtpProfile = srtpProfiles.find((profile) => extensions.srtpProfiles?.includes(profile));
+    this.#session.applicationProtocol = undefined;
     if (extensions.applicationProtocols !== undefined && applicationProtocols.length > 0) {
-      this.#applicationProtocol = applicationProtocols.find((name) => extensions.applicationProtocols!.includes(name));
+      this.#session.applicationProtocol = applicationProtocols.find((name) => extensions.applicationProtocols!.includes(name));
       // RFC 7301 §3.2
-      if (this.#applicationProtocol === undefined) return failure('no-common-application-protocol', 'no_application_protocol');
+      if (this.#session.applicationProtocol === undefined) return failure('no-common-application-protocol', 'no_application_protocol');
     }
     return undefined;
   }
@@ -151,21 +145,21 @@ export class ServerHandshake implements Handshake {
   #serverHello({ extensions, cipherSuites }: ClientHello): Uint8Array {
     return encodeServerHello({
       random: this.#random,
-      cipherSuite: this.#suite!.code,
+      cipherSuite: this.#session.suite!.code,
       extensions: {
         renegotiationInfo: extensions.renegotiationInfo === true || cipherSuites.includes(RENEGOTIATION_SCSV),
-        extendedMasterSecret: this.#extendedMasterSecret,
+        extendedMasterSecret: this.#session.extendedMasterSecret,
         ecPointFormats: extensions.ecPointFormats === true,
-        ...(this.#srtpProfile === undefined ? {} : { srtpProfiles: [this.#srtpProfile] }),
-        ...(this.#applicationProtocol === undefined ? {} : { applicationProtocols: [this.#applicationProtocol] }),
+        ...(this.#session.srtpProfile === undefined ? {} : { srtpProfiles: [this.#session.srtpProfile] }),
+        ...(this.#session.applicationProtocol === undefined ? {} : { applicationProtocols: [this.#session.applicationProtocol] }),
       },
     });
   }
 
   #serverKeyExchange(): Uint8Array {
     const { crypto, certificate } = this.#context;
-    this.#keyAgreement = crypto.generateKeyAgreement(this.#group!);
-    const parameters = encodeEcdhParameters(NAMED_GROUPS[this.#group!], this.#keyAgreement.publicKey);
+    this.#session.keyAgreement = crypto.generateKeyAgreement(this.#group!);
+    const parameters = encodeEcdhParameters(NAMED_GROUPS[this.#group!], this.#session.keyAgreement.publicKey);
     const signature = certificate.privateKey.sign(this.#scheme!, concatBytes(this.#clientRandom, this.#random, parameters));
     return concatBytes(parameters, encodeSignature(SIGNATURE_SCHEMES[this.#scheme!]!, signature));
   }
@@ -177,7 +171,7 @@ export class ServerHandshake implements Handshake {
     // RFC 8827 §6.5: both sides have certificates; without one there is nobody to compare the fingerprint with.
     if (chain.length === 0) return failure('missing-certificate', 'handshake_failure');
     if (!this.#context.isAcceptable(chain[0]!)) return failure('fingerprint-mismatch', 'bad_certificate');
-    this.#peerCertificates = chain;
+    this.#session.peerCertificates = chain;
     this.#transcript.addReceived(message);
     this.#state = 'wait-client-key-exchange';
     return undefined;
@@ -187,17 +181,11 @@ export class ServerHandshake implements Handshake {
     if (this.#state !== 'wait-client-key-exchange') return unexpected;
     const publicKey = decodeClientKeyExchange(message.body);
     if (publicKey === undefined) return malformed;
-    const premasterSecret = this.#keyAgreement!.deriveSharedSecret(publicKey);
+    const premasterSecret = this.#session.keyAgreement!.deriveSharedSecret(publicKey);
     if (premasterSecret === undefined) return failure('bad-key-share', 'illegal_parameter');
     this.#transcript.addReceived(message);
-    const { crypto, records, keyLog } = this.#context;
-    const session = { suite: this.#suite!, clientRandom: this.#clientRandom, serverRandom: this.#random };
-    const sessionHash = this.#extendedMasterSecret ? this.#transcriptHash() : undefined;
-    const masterSecret = deriveMasterSecret(crypto, session, premasterSecret, sessionHash);
-    this.#keys = new KeySchedule(crypto, { ...session, masterSecret });
-    keyLog?.(this.#keys.keyLogLine());
-    const { client, server } = this.#keys.recordKeys();
-    records.setKeys(server, client);
+    const { client, server } = this.#session.deriveKeys(this.#clientRandom, this.#random, premasterSecret).recordKeys();
+    this.#context.records.setKeys(server, client);
     this.#state = 'wait-certificate-verify';
     return undefined;
   }
@@ -207,7 +195,7 @@ export class ServerHandshake implements Handshake {
     const verify = decodeSignature(message.body);
     if (verify === undefined) return malformed;
     const signed = this.#transcript.bytes();
-    const problem = checkSignature(this.#context.crypto, this.#peerCertificates[0]!, verify.scheme, signed, verify.signature);
+    const problem = checkSignature(this.#context.crypto, this.#session.peerCertificates[0]!, verify.scheme, signed, verify.signature);
     if (problem) return problem;
     this.#transcript.addReceived(message);
     this.#state = 'wait-finished';
@@ -217,27 +205,16 @@ export class ServerHandshake implements Handshake {
   /** Flight 6. */
   #onFinished(message: HandshakeMessage, now: Instant): DtlsFailure | undefined {
     if (this.#state !== 'wait-finished') return unexpected;
-    if (message.body.length !== VERIFY_DATA_LENGTH) return malformed;
-    const expected = this.#keys!.verifyData('client', this.#transcriptHash());
-    if (!this.#context.crypto.timingSafeEqual(message.body, expected)) return failure('bad-finished', 'decrypt_error');
+    const problem = this.#session.checkFinished('client', message.body);
+    if (problem) return problem;
     this.#transcript.addReceived(message);
     const { flight } = this.#context;
     flight.begin();
     flight.addChangeCipherSpec();
-    flight.addMessage(HANDSHAKE_TYPE.finished, this.#keys!.verifyData('server', this.#transcriptHash()), 1);
+    flight.addMessage(HANDSHAKE_TYPE.finished, this.#session.verifyData('server'), 1);
     this.#context.transmitFlight(now, false);
     this.#state = 'finished';
-    this.#result = {
-      suite: this.#suite!,
-      srtpProfile: this.#srtpProfile,
-      applicationProtocol: this.#applicationProtocol,
-      keys: this.#keys!,
-      peerCertificates: this.#peerCertificates,
-    };
+    this.#result = this.#session.result();
     return undefined;
-  }
-
-  #transcriptHash(): Uint8Array {
-    return this.#context.crypto.hash(this.#suite!.hash, this.#transcript.bytes());
   }
 }
