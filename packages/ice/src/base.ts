@@ -23,6 +23,12 @@ export interface Base {
   readonly use?: LocalSocket['use'];
 }
 
+/** Whether packets leave over the interface that has this address. */
+export function leavesFrom({ kind, address: own, relay }: Base, address: string): boolean {
+  if (kind !== 'relay') return own === address;
+  return relay?.transport.kind === 'udp' && relay.transport.base.address === address;
+}
+
 /** The PRIORITY of checks from this base: what a peer-reflexive candidate learned from them will have (RFC 8445 §7.1.1). */
 export function peerReflexivePriority(base: Base): number {
   const { kind, localPreference } = base;

@@ -53,6 +53,11 @@ export class CheckListSet {
     return (this.#tieBreaker ??= BigInt(`0x${toHex(random.randomBytes(8))}`));
   }
 
+  /** RFC 8445 §7.2.5.1: after a change of the role. With other lists it stays, so that their conflicts end like the one that was solved. */
+  changeTieBreaker(): void {
+    if (this.#lists.size <= 1) this.#tieBreaker = undefined;
+  }
+
   // Foundations --------------------------------------------------------------------------------------------------------
 
   /** Whether a list besides this one has something to say about its pairs. */

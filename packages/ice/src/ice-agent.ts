@@ -7,6 +7,7 @@ import { canonicalIpAddress, isStunMessage, type StunDiscard } from '@petrel/stu
 import type { Base } from './base.ts';
 import { type Candidate, isUsableCandidate } from './candidate.ts';
 import { CheckListSet } from './check-list-set.ts';
+import { UNANSWERED } from './consent.ts';
 import { Gatherer, type GatheringContext } from './gathering.ts';
 import type {
   IceAgentOptions,
@@ -200,6 +201,17 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     this.#update(now);
   }
 
+  /**
+   * The interface of a socket is not there. If data goes over it, all pairs are checked, and the first one that answers over another interface is
+   * used. The socket stays, because interfaces come back.
+   */
+  interfaceLost(id: number, now: Instant): void {
+    const base = this.#gatherer.ofSocket(id);
+    if (base === undefined || this.#state === 'closed') return;
+    this.#sessions.avoid(base.address, now);
+    this.#update(now);
+  }
+
   /** There are no more sockets in this gathering: it is complete once the servers have answered. */
   endOfSockets(now: Instant): void {
     this.#gatherer.endOfSockets(now);
@@ -223,8 +235,16 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
 
   /** Sends over the selected pair, or before there is one over the best valid pair. @returns false when there is none, or no consent */
   send(payload: Uint8Array, now: Instant): boolean {
-    if (this.#path.pair === undefined) this.discards.count('no-path');
+    const { pair } = this.#path;
+    if (pair === undefined) this.discards.count('no-path');
+    else if (now - pair.lastPacketSentAt >= UNANSWERED) this.#expectAnswer(now);
     return this.#path.send(payload, now);
+  }
+
+  /** An idle connection has no timer for it. */
+  #expectAnswer(now: Instant): void {
+    this.#sessionDeadline = Math.min(this.#sessionDeadline, now + UNANSWERED);
+    this.#stale = true;
   }
 
   /** Asks at once whether the peer still consents, instead of within the next seconds (RFC 7675 §5.1 allows it at any time). */
@@ -443,6 +463,12 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
     this.#sessions.roleChanged();
   }
 
+  /** The peer has won a role conflict (RFC 8445 §7.2.5.1). */
+  #yieldRole(role: IceRole): void {
+    if (role !== this.#role) this.#options.checkLists.changeTieBreaker();
+    this.#changeRole(role);
+  }
+
   #belongsToSession({ usernameFragment }: Candidate): boolean {
     const { remote } = this.#session;
     return usernameFragment === undefined || remote === undefined || remote.usernameFragment === usernameFragment;
@@ -486,15 +512,19 @@ export class IceAgent implements Core<IceTransmit, IceEvent> {
       maxPeerReflexive,
       checkLists,
       seenRequests: new SeenRequests(),
-      tieBreaker: checkLists.tieBreaker(crypto),
       pacing: Math.max(MIN_PACING, pacing),
       get role() {
         return roleOf();
       },
+      get tieBreaker() {
+        return checkLists.tieBreaker(crypto);
+      },
       newPairId: () => ++pairs,
+      yieldRole: (role) => this.#yieldRole(role),
       changeRole: (role) => this.#changeRole(role),
       bases: () => this.#gatherer.bases(),
       transmit: (base, address, port, data, now) => this.#transmit(base, address, port, data, now),
+      silence: () => this.#events.push({ type: 'silence' }),
       permit: (base, address, now) => base.relay?.permit(address, now),
       localCandidate: (base, mapped) => this.#gatherer.candidates.at(base, mapped),
     };

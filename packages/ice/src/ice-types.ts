@@ -125,7 +125,9 @@ export type IceEvent =
    * `addSocket` under this id, or `removeSocket`.
    */
   | { readonly type: 'open-socket'; readonly id: number; readonly address: string }
-  | { readonly type: 'close-socket'; readonly id: number };
+  | { readonly type: 'close-socket'; readonly id: number }
+  /** Data is sent over the selected pair, and nothing comes back: see whether the interface is still there, and say `interfaceLost` if not. */
+  | { readonly type: 'silence' };
 
 /** Counters of a pair, as RTCIceCandidatePairStats needs them. Instants are the agent's clock, durations are seconds. */
 export interface CandidatePairStats {

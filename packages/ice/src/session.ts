@@ -4,7 +4,7 @@
 import type { CryptoProvider } from '@petrel/crypto';
 import { type Instant, NEVER } from '@petrel/sans-io';
 import { type IntegrityKey, type ParsedStunMessage, shortTermKey, type TransportAddress } from '@petrel/stun';
-import type { Base } from './base.ts';
+import { type Base, leavesFrom } from './base.ts';
 import type { Candidate } from './candidate.ts';
 import { CONSENT_LIFETIME, type CandidatePair } from './candidate-pair.ts';
 import { CHECK_LIFETIME, CheckList } from './check-list.ts';
@@ -33,9 +33,13 @@ export interface SessionContext {
   /** Unique in the agent: statistics show the pairs of all sessions. */
   readonly newPairId: () => number;
   changeRole(role: IceRole): void;
+  /** The same, because the peer has said so. */
+  yieldRole(role: IceRole): void;
   bases(): Iterable<Base>;
   /** @returns false when it cannot be sent now (no stream yet, no allocation) */
   transmit(base: Base, address: string, port: number, data: Uint8Array, now: Instant): boolean;
+  /** Data is sent and nothing comes back. */
+  silence(): void;
   /** Lets packets of this peer through a relay. */
   permit(base: Base, address: string, now: Instant): void;
   /** The local candidate whose packets the peer sees coming from `mapped`: a known one, or a new peer-reflexive one. */
@@ -148,6 +152,12 @@ export class IceSession {
     this.#nominator.abandon(pair);
     this.sent.forget(pair);
     this.list.remove(pair);
+  }
+
+  /** The interface with this address is not there now: if data goes over it, the first other pair that answers is used. */
+  avoid(address: string, now: Instant): void {
+    const path = this.path(now);
+    if (path !== undefined && leavesFrom(path.base, address)) this.#consent.seek(address, now);
   }
 
   /** Another session takes over: only what works is kept, until it has. */
@@ -358,7 +368,7 @@ export class IceSession {
     const { pair, role } = check;
     if (code === 487) {
       // RFC 8445 §7.2.5.1: the other role than the check had; the conflict may have been solved meanwhile.
-      this.#context.changeRole(role === 'controlling' ? 'controlled' : 'controlling');
+      this.#context.yieldRole(role === 'controlling' ? 'controlled' : 'controlling');
       this.list.trigger(pair);
     } else if (code === 403) {
       this.#loseConsent(pair, 'consent-revoked', now); // RFC 7675 §5.2
@@ -408,9 +418,11 @@ export class IceSession {
 
   #watch(path: CandidatePair, now: Instant): Instant {
     const found = this.#consent.watch(path, now);
-    if (typeof found === 'number') return found;
-    this.#moveTo(found, now);
-    return now;
+    if (typeof found !== 'number') {
+      this.#moveTo(found, now);
+      return now;
+    }
+    return Math.min(found, this.#consent.watchReturns(path, now, this.#context.silence));
   }
 
   /** One check every Ta (RFC 8445 §6.1.4.2). */

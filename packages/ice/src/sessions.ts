@@ -86,6 +86,10 @@ export class Sessions {
     for (const session of this.all) session.roleChanged();
   }
 
+  avoid(address: string, now: Instant): void {
+    for (const session of this.all) session.avoid(address, now);
+  }
+
   removeBase(base: Base): void {
     for (const session of this.all) session.removeBase(base);
   }

@@ -294,6 +294,29 @@ describe('I04, RFC 8445 §7.3.1.1: role conflicts', () => {
     expect(peer.agent.role).toBe('controlled');
   });
 
+  test('§7.2.5.1: after a 487 the tie-breaker is another one, and then stays', () => {
+    const { network, peer, sent } = loneAgent({ role: 'controlling' });
+    const key = shortTermKey(crypto, REMOTE.password);
+    const from = { address: '192.0.2.2', port: 5002 };
+    const tieBreakers = (): (bigint | undefined)[] => sent().map(({ attributes }) => attributes.iceControlling ?? attributes.iceControlled);
+    peer.input((agent, now) => {
+      agent.setRemoteParameters(REMOTE, now);
+      agent.addRemoteCandidate(hostCandidate(from.address, from.port), now);
+    });
+    network.clock.advanceBy(300);
+    const before = tieBreakers();
+    expect([before.length > 1, new Set(before).size]).toEqual([true, 1]);
+    const refuse = (check: StunMessage): void => {
+      const error = { ...check, class: 'error', attributes: { errorCode: { code: 487, reason: '' } } } as const;
+      network.spoof(from, HOST, encodeStunMessage(error, { key, fingerprint: true }));
+    };
+    for (const check of sent()) refuse(check);
+    network.clock.advanceBy(1_000);
+    const after = tieBreakers().slice(before.length);
+    expect([peer.agent.role, after.length > 1, new Set(after).size]).toEqual(['controlled', true, 1]);
+    expect(after[0]).not.toBe(before[0]);
+  });
+
   test('a 487 for ever does not make a storm: one check for each response at most', () => {
     const { network, peer, sent } = loneAgent({ role: 'controlling' });
     const key = shortTermKey(crypto, REMOTE.password);

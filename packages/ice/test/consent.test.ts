@@ -43,6 +43,62 @@ function untilConfirmed({ network, a }: { network: Network; a: Peer }): number {
   return network.now();
 }
 
+function silences({ events }: Peer): number {
+  return events.filter(({ type }) => type === 'silence').length;
+}
+
+describe('L10: data without an answer', () => {
+  test('2 s after the last sign of the peer, and then again, the driver is asked for the interface; not when nothing was sent', () => {
+    for (const isIdle of [false, true]) {
+      const world = cuttable();
+      untilConfirmed(world);
+      if (!isIdle) world.a.send('talks');
+      world.cut(EVERYTHING);
+      for (let count = 0; count < 50; count++) {
+        world.network.clock.advanceBy(100);
+        if (!isIdle) world.a.send('talks');
+        if (count === 17) expect(silences(world.a)).toBe(0);
+      }
+      // Every second, and when there is something else to do.
+      const [least, most] = isIdle ? [0, 0] : [3, 5];
+      expect(silences(world.a)).toBeGreaterThanOrEqual(least);
+      expect(silences(world.a)).toBeLessThanOrEqual(most);
+    }
+  });
+
+  test('a pair is left at once when its interface is lost and another one answers; the peer follows what it is sent', () => {
+    for (const [loser, follower] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      const pair = newPair();
+      const [first, second] = [pair[loser], pair[follower]];
+      first.addSocket(1, { address: '192.0.2.1', port: 5001 });
+      first.addSocket(2, { address: '192.0.2.3', port: 5003 });
+      second.addSocket(1, B);
+      for (const peer of [first, second]) peer.input((agent, now) => agent.endOfSockets(now));
+      exchangeParameters(pair.a, pair.b);
+      pair.network.clock.advanceBy(30_000);
+      const { address } = first.agent.selectedPair!.local;
+      const id = address === '192.0.2.1' ? 1 : 2;
+      first.input((agent, now) => agent.interfaceLost(3 - id, now));
+      pair.network.clock.advanceBy(100);
+      expect(first.agent.selectedPair!.local.address).toBe(address);
+      pair.network.unbind(first.sockets.get(id)!);
+      first.sockets.delete(id);
+      first.input((agent, now) => agent.interfaceLost(id, now));
+      pair.network.clock.advanceBy(100);
+      expect(first.agent.selectedPair!.local.address).not.toBe(address);
+      for (let count = 0; count < 30; count++) {
+        for (const peer of [first, second]) peer.send('data');
+        pair.network.clock.advanceBy(100);
+      }
+      expect(second.agent.selectedPair!.remote.address).toBe(first.agent.selectedPair!.local.address);
+      expect([...first.states, ...second.states]).not.toContain('disconnected');
+    }
+  });
+});
+
 describe('I09, RFC 7675 §5.1: consent checks', () => {
   test('for 24 hours: every 4 to 6 s, at random, with a new transaction id, each sent once', () => {
     const { network, a, b } = connectedPair();

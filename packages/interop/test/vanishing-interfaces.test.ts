@@ -26,6 +26,7 @@ describePermitted(
       const [first, second, third] = report.addresses;
       expect([first, second].toSorted()).toEqual(['10.77.1.1', '10.77.2.1']);
       expect(third).toBe('10.77.3.1');
+      expect(report.moved).toBeLessThan(5_000);
       const { moved, disconnected, restarted, echoes } = report;
       process.stdout.write(
         `moved after ${moved.toFixed(0)} ms, disconnected after ${disconnected.toFixed(0)} ms, restarted in ${restarted.toFixed(0)} ms, ${echoes} messages\n`,

@@ -4,7 +4,7 @@
  * - `send` reaches the operating system before it returns. A default socket looks every address up, even an IP literal, in a later
  *   tick, and a `close()` right after `send()` drops the datagram: the last words of a connection would never leave.
  * - Errors never surface as an uncaught `error` event. What concerns one datagram (ECONNREFUSED, EMSGSIZE, ENETUNREACH, ENOBUFS, …)
- *   is what UDP calls loss; the protocols above retransmit.
+ *   is what UDP calls loss; the protocols above retransmit. Those that every datagram has when the interface has gone are told of.
  */
 import { createSocket as createDatagramSocket, type Socket, type SocketOptions } from 'node:dgram';
 import { isIPv6 } from 'node:net';
@@ -14,6 +14,17 @@ import { bindInRange } from './port-range.ts';
 
 /** Room for about 400 ms at 80 Mbit/s, for a process that has to wait for its turn; the operating system may give less. In bytes. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
+/** What is said of a datagram whose socket's address or interface is not there: ENETUNREACH by Linux, others by other systems. */
+const UNREACHABLE: ReadonlySet<string | undefined> = new Set([
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'ENODEV',
+]);
+/** To hear of an error costs a task. STUN messages are asked about, which are few, and one in so many others. */
+const SAMPLING = 32;
 
 /**
  * Binds a socket.
@@ -44,7 +55,7 @@ export async function bindUdpSocket(
       socket.close();
       throw error;
     }
-    return new NodeUdpSocket(socket, handle, handler);
+    return new NodeUdpSocket(socket, handle, handler, options.onUnreachable);
   }
 }
 
@@ -53,14 +64,17 @@ class NodeUdpSocket implements UdpSocket {
   readonly port: number;
   readonly #socket: Socket;
   readonly #handle: OpenHandle;
+  readonly #onSent: ((error: Error | null) => void) | undefined;
+  #sent = 0;
   #closed = false;
 
-  constructor(socket: Socket, handle: OpenHandle, handler: DatagramHandler) {
+  constructor(socket: Socket, handle: OpenHandle, handler: DatagramHandler, onUnreachable: (() => void) | undefined) {
     const { address, port } = socket.address();
     this.address = address;
     this.port = port;
     this.#socket = socket;
     this.#handle = handle;
+    this.#onSent = onUnreachable && ((error) => !this.#closed && isUnreachable(error) && onUnreachable());
     handle.rename(`udp ${endpointName(address, port)}`);
     raiseReceiveBuffer(socket);
     socket.on('error', ignoreError);
@@ -73,7 +87,13 @@ class NodeUdpSocket implements UdpSocket {
   send(data: Uint8Array, remoteAddress: string, remotePort: number): void {
     // Node throws for ports that cannot be, and a candidate line of a peer may name one.
     if (this.#closed || !(remotePort > 0 && remotePort < 65_536)) return;
-    this.#socket.send(data, remotePort, remoteAddress); // without a callback, errors are dropped in place
+    if (this.#onSent !== undefined && this.#isSample(data)) this.#socket.send(data, remotePort, remoteAddress, this.#onSent);
+    else this.#socket.send(data, remotePort, remoteAddress); // without a callback, errors are dropped in place
+  }
+
+  #isSample(data: Uint8Array): boolean {
+    this.#sent = (this.#sent + 1) % SAMPLING;
+    return this.#sent === 0 || data[0]! < 4;
   }
 
   /** It has not when the send buffer was full. */
@@ -114,6 +134,10 @@ function raiseReceiveBuffer(socket: Socket): void {
       // Half of it, then.
     }
   }
+}
+
+function isUnreachable(error: NodeJS.ErrnoException | null): boolean {
+  return error !== null && UNREACHABLE.has(error.code);
 }
 
 function ignoreError(): void {

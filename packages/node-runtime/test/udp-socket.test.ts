@@ -115,6 +115,31 @@ describe('UDP socket', () => {
     socket.close();
   });
 
+  test('L10: errors of a vanished interface are told of, of checks at once, of others one in 32; other errors and sends after close() are not', async () => {
+    let raw: Socket | undefined;
+    let told = 0;
+    const options = { address: LOOPBACK, onUnreachable: () => void told++ };
+    const socket = await bindUdpSocket(options, ignore, new OpenHandles(), (given) => (raw = createSocket(given)));
+    let code = 'ENETUNREACH';
+    let asked = 0;
+    const fail = (_data: Uint8Array, _port: number, _address: string, callback?: (error: Error) => void): void => {
+      asked += callback === undefined ? 0 : 1;
+      callback?.(Object.assign(new Error(code), { code }));
+    };
+    raw!.send = fail as Socket['send'];
+    const [check, data] = [Uint8Array.of(0, 1), Uint8Array.of(128)];
+    for (let count = 0; count < 3; count++) socket.send(check, LOOPBACK, 9);
+    expect(told).toBe(3);
+    for (let count = 0; count < 64; count++) socket.send(data, LOOPBACK, 9);
+    expect([told, asked]).toEqual([5, 5]);
+    code = 'ECONNREFUSED';
+    socket.send(check, LOOPBACK, 9);
+    expect([told, asked]).toEqual([5, 6]);
+    socket.close();
+    socket.send(check, LOOPBACK, 9);
+    expect(asked).toBe(6);
+  });
+
   test('a socket is idle when the operating system has everything, and not while something waits or after close()', async () => {
     let raw: Socket | undefined;
     const socket = await bindUdpSocket({ address: LOOPBACK }, ignore, new OpenHandles(), (options) => (raw = createSocket(options)));

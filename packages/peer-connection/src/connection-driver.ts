@@ -265,6 +265,7 @@ export class ConnectionDriver {
     else if (event.event.type === 'close-stream') this.#sockets.closeStream(event.event.id);
     else if (event.event.type === 'open-socket') void this.#sockets.openSocket(event.event);
     else if (event.event.type === 'close-socket') this.#sockets.closeSocket(event.event.id);
+    else if (event.event.type === 'silence') this.#sockets.noticeVanished();
     else this.#onEvent(event);
   }
 

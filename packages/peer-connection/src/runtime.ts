@@ -59,6 +59,11 @@ export interface UdpOptions {
   readonly port?: number;
   /** Used when `port` is absent: the first free port of the range, both ends inclusive. */
   readonly portRange?: { readonly min: number; readonly max: number };
+  /**
+   * Datagrams do not get out of the socket, as if its interface had gone; or they did not get to one destination. Called now and then, not for each
+   * datagram, and never inside of `send`.
+   */
+  readonly onUnreachable?: () => void;
 }
 
 /** `data` is exclusively the receiver's. Socket errors that only concern one datagram are not reported. */

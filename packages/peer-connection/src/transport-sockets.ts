@@ -3,7 +3,7 @@
  * Ids are what the ICE agent knows them by; what they bring goes to the driver.
  */
 import type { IceAgent, IceEvent, IceTransmit, LocalSocket } from '@petrel/ice';
-import type { Instant } from '@petrel/sans-io';
+import { type Instant, NEVER } from '@petrel/sans-io';
 import type { ConcealedAddresses } from './concealed-addresses.ts';
 import { announce, type AnnouncedAddress, chosenInterfaces } from './mux/mux-options.ts';
 import { joinTcpMux, type TcpMux, type TcpMuxMembership } from './mux/tcp-mux.ts';
@@ -51,6 +51,9 @@ interface OwnSocket {
   send?(data: Uint8Array, address: string, port: number): void;
 }
 
+/** Looking at the interfaces costs a tenth of a millisecond. */
+const LOOK_INTERVAL = 900;
+
 export class TransportSockets {
   readonly #context: SocketsContext;
   readonly #options: GatheringOptions;
@@ -64,6 +67,8 @@ export class TransportSockets {
   #tcpMembership: TcpMuxMembership | undefined;
   #nextId = 1;
   #isReferenced = true;
+  /** When {@link noticeVanished} looked at the interfaces. */
+  #lookedAt: Instant = -NEVER;
 
   constructor(options: GatheringOptions, context: SocketsContext) {
     this.#options = options;
@@ -85,14 +90,28 @@ export class TransportSockets {
 
   /** Interfaces come and go; what the system has no more is of no use (an ICE restart is the time to notice). */
   dropVanished(): void {
-    if (this.#own.size === 0) return;
-    const present = new Set(this.#context.runtime.networkInterfaces().map(({ address }) => address));
-    for (const [id, { socket }] of this.#own) {
-      if (present.has(socket.address)) continue;
+    for (const [id, { socket }] of this.#vanished()) {
       this.#own.delete(id);
       socket.close();
       this.#context.change((now) => this.#context.ice.removeSocket(id, now));
     }
+  }
+
+  /**
+   * Datagrams do not get out, or nothing comes back. An interface that is not there may come back, with the same address: its sockets stay until the
+   * next ICE restart.
+   */
+  noticeVanished(): void {
+    const { runtime, ice, change } = this.#context;
+    if (this.#context.isClosing || runtime.now() < this.#lookedAt + LOOK_INTERVAL) return;
+    this.#lookedAt = runtime.now();
+    for (const [id] of this.#vanished()) change((now) => ice.interfaceLost(id, now));
+  }
+
+  #vanished(): [number, OwnSocket][] {
+    if (this.#own.size === 0) return [];
+    const present = new Set(this.#context.runtime.networkInterfaces().map(({ address }) => address));
+    return [...this.#own].filter(([, { socket }]) => !present.has(socket.address));
   }
 
   /** A datagram to a peer or server, or bytes to a stream. */
@@ -183,7 +202,8 @@ export class TransportSockets {
   async #bindUdp(id: number, purpose: Purpose, address: string): Promise<OwnSocket & { readonly socket: UdpSocket }> {
     const { runtime } = this.#context;
     const portRange = this.#options.portRange && { portRange: this.#options.portRange };
-    const socket = await runtime.bindUdp({ address, ...portRange }, (data, remoteAddress, remotePort) =>
+    const onUnreachable = (): void => this.noticeVanished();
+    const socket = await runtime.bindUdp({ address, ...portRange, onUnreachable }, (data, remoteAddress, remotePort) =>
       this.#context.onDatagram(id, data, remoteAddress, remotePort),
     );
     return { purpose, socket, send: (data, remoteAddress, remotePort) => socket.send(data, remoteAddress, remotePort) };

@@ -124,17 +124,23 @@ export class SimulatedHost {
     return this.networkInterfaces().find((each) => each.family === family && !each.internal)?.address;
   }
 
-  /** Puts a packet on the wire of the interface that has its source address. */
-  transmit(packet: Packet): void {
+  /** Puts a packet on the wire of the interface that has its source address. @returns false when there is none */
+  transmit(packet: Packet): boolean {
     const { network } = this;
     const now = network.now();
     const entry = network.log.add(packet, now, this.name);
     const filtered = network.filter === undefined ? packet : network.filter(packet, this.name);
-    if (filtered === undefined) return void (entry.outcome = 'filtered');
-    if (this.#owns(filtered.destination.address)) return void network.clock.schedule(now, () => this.deliver(filtered, entry));
-    const over = this.#interfaces.find(({ addresses }) => addresses.includes(filtered.source.address));
+    if (filtered === undefined) entry.outcome = 'filtered';
+    else if (this.#owns(filtered.destination.address)) network.clock.schedule(now, () => this.deliver(filtered, entry));
+    else return this.#leave(filtered, entry);
+    return true;
+  }
+
+  #leave(packet: Packet, entry: WireEntry): boolean {
+    const over = this.#interfaces.find(({ addresses }) => addresses.includes(packet.source.address));
     if (over === undefined) entry.outcome = 'unreachable';
-    else over.transmit(filtered, entry);
+    else over.transmit(packet, entry);
+    return over !== undefined;
   }
 
   /** A packet has arrived. */

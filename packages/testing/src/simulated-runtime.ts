@@ -76,7 +76,7 @@ export class SimulatedRuntime implements Runtime {
 
   async bindUdp(options: UdpOptions, handler: DatagramHandler): Promise<UdpSocket> {
     const address = canonicalAddress(options.address);
-    return bindInRange(options, (port) => this.#bindUdp(address, port, handler));
+    return bindInRange(options, (port) => this.#bindUdp(address, port, handler, options.onUnreachable));
   }
 
   async connectStream(options: StreamOptions, handler: StreamHandler): Promise<StreamSocket> {
@@ -111,9 +111,18 @@ export class SimulatedRuntime implements Runtime {
     return [...this.#handles].map(({ name }) => name);
   }
 
-  #bindUdp(address: string, wanted: number, handler: DatagramHandler): UdpSocket {
+  #bindUdp(address: string, wanted: number, handler: DatagramHandler, onUnreachable: (() => void) | undefined): UdpSocket {
     const host = this.#host;
     let closed = false;
+    let isTelling = false;
+    const tell = (): void => {
+      if (onUnreachable === undefined || isTelling) return;
+      isTelling = true;
+      this.queueTask(() => {
+        isTelling = false;
+        if (!closed) onUnreachable();
+      });
+    };
     const port = host.bind('udp', address, wanted, ({ source, data }) => handler(data.slice(), source.address, source.port));
     const close = this.#open(`udp ${endpointKey({ address, port })}`);
     const anyAddress = address === '0.0.0.0' || address === '::';
@@ -124,7 +133,7 @@ export class SimulatedRuntime implements Runtime {
         const destination = { address: canonicalAddress(remoteAddress), port: remotePort };
         if (closed || !(remotePort > 0 && remotePort < 65_536) || isIPv6(destination.address) !== isIPv6(address)) return;
         const source = anyAddress ? host.sourceFor(destination.address) : address;
-        if (source !== undefined) host.transmit({ source: { address: source, port }, destination, data });
+        if (source !== undefined && !host.transmit({ source: { address: source, port }, destination, data })) tell();
       },
       setReferenced: () => {},
       close: () => {
