@@ -5,8 +5,9 @@ export type Decodability = 'decodable' | 'waiting-for-key-frame' | 'missing-refe
 const ALL_LAYERS = 7;
 
 /**
- * Which frames of video can be decoded, after losses. Without layers every frame depends on the one before. With temporal layers (RFC 7741 §4.2, RFC 9628 §4.2) one of the base
- * layer depends on the base layer only, which is whole when its index continues; one that is marked as a switching point depends on that too.
+ * Which frames of video can be decoded, after losses. Without layers every frame depends on the one before. With temporal layers (RFC 7741 §4.2, RFC
+ * 9628 §4.2) one of the base layer depends on the base layer only, which is whole when its index continues; one that is marked as a switching point
+ * depends on that too.
  */
 export class ReferenceTracker {
   #waiting = true;

@@ -68,7 +68,10 @@ function configureStream(sender: SenderSlots, index: number, encoding: RTCRtpEnc
   transport.senders.set(stream, sender);
 }
 
-/** What the encoding asks for, or else what the track contains, or else what the peer prefers (§5.2.6). Undefined: the peer does not take what the track contains. */
+/**
+ * What the encoding asks for, or else what the track contains, or else what the peer prefers (§5.2.6).
+ * Undefined: the peer does not take what the track contains.
+ */
 function chooseCodec(sender: SenderSlots, encoding: RTCRtpEncodingParameters): NegotiableCodec | undefined {
   const media = sender.sendCodecs.filter((codec) => !isAuxiliary(codec));
   const asked = encoding.codec;

@@ -363,7 +363,10 @@ export class TransportStack implements Core<IceTransmit, StackEvent> {
 
   // Setting up, from the bottom ----------------------------------------------------------------------------------------
 
-  /** The server listens at once, the client begins as soon as there is a path (RFC 8842 §5). Again, with fingerprints of another certificate: with another peer. */
+  /**
+   * The server listens at once, the client begins as soon as there is a path (RFC 8842 §5). Again, with fingerprints of another certificate: with
+   * another peer.
+   */
   startDtls(parameters: DtlsParameters, now: Instant): void {
     this.#dtlsParameters = parameters;
     if (this.#isAnotherPeer(parameters.fingerprints)) this.#leavePeer();

@@ -8,9 +8,9 @@
  *     └────────────────────────────────────────────────────────────────────────┘
  * ```
  *
- * Some peers end the connection when a datagram is larger than they have room for, whatever the path takes (measured: the libwebrtc of @roamhq/wrtc). So probes say in
- * their Heartbeat Info, which is nobody's but the sender's (RFC 9260 §3.3.5), that they come from an implementation that takes large packets, and those
- * are sent to nobody else.
+ * Some peers end the connection when a datagram is larger than they have room for, whatever the path takes (measured: the libwebrtc of @roamhq/wrtc).
+ * So probes say in their Heartbeat Info, which is nobody's but the sender's (RFC 9260 §3.3.5), that they come from an implementation that takes large
+ * packets, and those are sent to nobody else.
  */
 import { concatBytes, equalBytes, readUint16, readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
 import type { Instant } from '@petrel/sans-io';

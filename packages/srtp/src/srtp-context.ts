@@ -62,7 +62,8 @@ export class SrtpContext {
 
   /**
    * @param repeat the packet was protected before and is, byte for byte, the same (a retransmission without RTX)
-   * @returns a buffer of the caller's, until {@link reuseMemory}; undefined (and counted) when the packet is malformed, its index was used before, or the key is used up
+   * @returns a buffer of the caller's, until {@link reuseMemory}; undefined (and counted) when the packet is malformed, its index was used before, or the
+   * key is used up
    */
   protect(rtp: Uint8Array, repeat: boolean = false): Uint8Array | undefined {
     const headerLength = rtpHeaderLength(rtp);

@@ -16,7 +16,8 @@ import { BATCH, GHASH_BATCH, GHASH_TABLE_LENGTH, PAGES, ROUND_KEY_LENGTH } from 
 const BYTES = Array.from({ length: 16 }, (_, index) => index);
 const ZERO = BYTES.map(() => 0);
 /**
- * The state is kept row by row: row r is the 32-bit word r, which vector instructions move as one. FIPS 197 §3.4 has it column by column. This exchanges the two.
+ * The state is kept row by row: row r is the 32-bit word r, which vector instructions move as one. FIPS 197 §3.4 has it column by column. This
+ * exchanges the two.
  */
 const ROW_ORDER = BYTES.map((i) => 4 * (i & 3) + (i >> 2));
 /** ShiftRows (FIPS 197 §5.1.2): byte i comes from here. */

@@ -12,8 +12,8 @@
  *   | OBU e... 2 size                OBU element 2 data             :   (§4.4, §4.5)
  * ```
  *
- * Z: the first element continues one of the packet before. Y: the last one goes on in the next packet. W: how many elements, of which the last has no size; 0: any
- * number, all with sizes. N: a coded video sequence begins.
+ * Z: the first element continues one of the packet before. Y: the last one goes on in the next packet. W: how many elements, of which the last has no
+ * size; 0: any number, all with sizes. N: a coded video sequence begins.
  */
 import { concatBytes } from '@petrel/bytes';
 import type { EncodedFrame, FrameLayer } from '../frame.ts';

@@ -1,6 +1,6 @@
 /**
- * PCMU, PCMA and G722 (RFC 3551 §4.5.14, §4.5.2): octets of samples, and nothing else. In all three an octet is one tick of the RTP clock; G722's octets carry two
- * samples at 16 kHz, but its clock is 8 kHz, by an old mistake that is kept.
+ * PCMU, PCMA and G722 (RFC 3551 §4.5.14, §4.5.2): octets of samples, and nothing else. In all three an octet is one tick of the RTP clock; G722's
+ * octets carry two samples at 16 kHz, but its clock is 8 kHz, by an old mistake that is kept.
  */
 import type { EncodedFrame } from '../frame.ts';
 import { AudioDepacketizer } from './audio-depacketizer.ts';

@@ -39,8 +39,8 @@ const NOT_FOR_UPPER_LAYERS = 0x01;
 const MAX_REFERENCES = 3;
 
 /**
- * Flexible mode, with a picture id of 15 bits. Every frame but key frames is said to depend on the one before: what an encoder did in truth is not told by its output.
- * Frames have one spatial layer; temporal layers are written when the frames say theirs.
+ * Flexible mode, with a picture id of 15 bits. Every frame but key frames is said to depend on the one before: what an encoder did in truth is not
+ * told by its output. Frames have one spatial layer; temporal layers are written when the frames say theirs.
  */
 export class Vp9Packetizer implements Packetizer {
   readonly kind = 'video';
