@@ -31,7 +31,7 @@ export interface DerElement {
 }
 
 /** The next element: one-byte tags, definite lengths of at most three bytes (X.690 §8.1.3). Undefined when there is none. */
-export function readElement(reader: ByteReader, expectedTag?: number): DerElement | undefined {
+function readElement(reader: ByteReader, expectedTag?: number): DerElement | undefined {
   const start = reader.offset;
   const tag = reader.uint8();
   if (expectedTag !== undefined && tag !== expectedTag) return undefined;

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:dgram';
 import { networkInterfaces } from './network-interfaces.ts';
 
-export const MDNS_GROUP = '224.0.0.251';
+const MDNS_GROUP = '224.0.0.251';
 export const MDNS_PORT = 5353;
 
 /** Once over every interface; loopback serves peers on this machine when there is no other. */

@@ -86,7 +86,7 @@ export type Configuration = Required<
 > &
   RTCConfiguration;
 
-export const MAX_ICE_SERVERS: number = 64;
+const MAX_ICE_SERVERS: number = 64;
 export const DEFAULT_MAX_MESSAGE_SIZE: number = 262_144;
 
 const toIceServer = webidl.dictionary<RTCIceServer>('RTCIceServer', {

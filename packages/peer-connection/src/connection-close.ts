@@ -66,7 +66,7 @@ export function closeConnection(slots: PeerConnectionSlots, options: CloseOption
 }
 
 /** The report of a connection with several transports: nothing is claimed that is not true of all of them that were connected. */
-export function mergeReports(all: readonly CloseReport[]): CloseReport {
+function mergeReports(all: readonly CloseReport[]): CloseReport {
   const met = all.filter(({ by, sent }) => by !== 'local' || sent.length > 0);
   const reports = met.length > 0 ? met : all;
   if (reports.length === 1) return reports[0]!;

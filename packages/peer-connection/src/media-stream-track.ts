@@ -4,7 +4,6 @@
  */
 import type { Random } from '@petrel/sans-io';
 import { defaultRandom } from './default-runtime.ts';
-import { exception } from './errors.ts';
 import { randomUuid } from './random-uuid.ts';
 import { TypedEventTarget } from './typed-event-target.ts';
 import * as webidl from './webidl.ts';
@@ -231,11 +230,6 @@ export function setTrackMuted(track: MediaStreamTrack, muted: boolean): void {
 /** Ends the track for a reason that is not `stop()`, and fires `ended`. Call it in a task. */
 export function endTrack(track: MediaStreamTrack): void {
   if (setEnded(mediaStreamTrackSlots(track))) track.dispatchEvent(new Event('ended'));
-}
-
-/** @throws InvalidStateError for a track that has ended */
-export function requireLive(track: MediaStreamTrack): void {
-  if (mediaStreamTrackSlots(track).readyState === 'ended') throw exception('InvalidStateError', 'the track has ended');
 }
 
 function setEnded(slots: MediaStreamTrackSlots): boolean {

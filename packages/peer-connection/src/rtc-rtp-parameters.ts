@@ -115,22 +115,19 @@ const toResolutionRestriction = webidl.dictionary<RTCResolutionRestriction>('RTC
   maxWidth: { convert: webidl.unsignedLong },
 });
 
-export const toEncoding: webidl.Converter<RTCRtpEncodingParameters> = webidl.dictionary<RTCRtpEncodingParameters>(
-  'RTCRtpEncodingParameters',
-  {
-    active: { convert: webidl.boolean, fallback: () => true },
-    adaptivePtime: { convert: webidl.boolean, fallback: () => false },
-    codec: { convert: toRTCRtpCodec },
-    maxBitrate: { convert: webidl.unsignedLong },
-    maxFramerate: { convert: webidl.double },
-    networkPriority: { convert: toPriority },
-    priority: { convert: toPriority },
-    rid: { convert: webidl.domString },
-    scalabilityMode: { convert: webidl.domString },
-    scaleResolutionDownBy: { convert: webidl.double },
-    scaleResolutionDownTo: { convert: toResolutionRestriction },
-  },
-);
+const toEncoding: webidl.Converter<RTCRtpEncodingParameters> = webidl.dictionary<RTCRtpEncodingParameters>('RTCRtpEncodingParameters', {
+  active: { convert: webidl.boolean, fallback: () => true },
+  adaptivePtime: { convert: webidl.boolean, fallback: () => false },
+  codec: { convert: toRTCRtpCodec },
+  maxBitrate: { convert: webidl.unsignedLong },
+  maxFramerate: { convert: webidl.double },
+  networkPriority: { convert: toPriority },
+  priority: { convert: toPriority },
+  rid: { convert: webidl.domString },
+  scalabilityMode: { convert: webidl.domString },
+  scaleResolutionDownBy: { convert: webidl.double },
+  scaleResolutionDownTo: { convert: toResolutionRestriction },
+});
 
 export const toTransceiverInit: webidl.Converter<RTCRtpTransceiverInit> = webidl.dictionary<RTCRtpTransceiverInit>(
   'RTCRtpTransceiverInit',

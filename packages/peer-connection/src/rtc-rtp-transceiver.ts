@@ -172,7 +172,7 @@ export class RTCRtpTransceiver {
 }
 
 /** "Stop sending and receiving" (§5.4). */
-export function stopSendingAndReceiving(slots: TransceiverSlots): void {
+function stopSendingAndReceiving(slots: TransceiverSlots): void {
   // 3. BYE for what was being sent. 4.
   stopSending(slots.sender);
   stopReceiving(slots.receiver);

@@ -148,7 +148,7 @@ function endGathering(connection: PeerConnectionSlots): void {
 // States (§4.3, §5.5, §5.6) --------------------------------------------------------------------------------------------
 
 /** Of the transports that transceivers and data channels use. */
-export function transportStates(connection: PeerConnectionSlots): TransportState[] {
+function transportStates(connection: PeerConnectionSlots): TransportState[] {
   const used = new Set<PeerTransport>();
   for (const { sender, stopped } of connection.transceivers) if (sender.transport !== null && !stopped) used.add(sender.transport);
   if (connection.sctp !== null) used.add(connection.sctp.transport);

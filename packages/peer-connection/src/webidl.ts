@@ -39,7 +39,6 @@ export const octet: Converter<number> = integer(8, false);
 export const unsignedShort: Converter<number> = integer(16, false);
 export const unsignedLong: Converter<number> = integer(32, false);
 export const long: Converter<number> = integer(32, true);
-export const unsignedLongLong: Converter<number> = integer(64, false);
 
 /** `[EnforceRange]`: TypeError instead of wrapping. */
 export const octetInRange: Converter<number> = integerInRange('octet', 0, 0xff);

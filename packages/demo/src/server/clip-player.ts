@@ -12,8 +12,8 @@ export interface ClipEvent {
   readonly keyFrame: boolean;
 }
 
-export const PICTURES_PER_SECOND = 30;
-export const AUDIO_PACKETS_PER_SECOND = 50;
+const PICTURES_PER_SECOND = 30;
+const AUDIO_PACKETS_PER_SECOND = 50;
 const VIDEO_STEP = 90_000 / PICTURES_PER_SECOND;
 const AUDIO_STEP = 48_000 / AUDIO_PACKETS_PER_SECOND;
 /** Less time than this after a key frame, in milliseconds, a viewer who asks for one has it on the way already. */

@@ -81,12 +81,12 @@ export function nalType(nal: Uint8Array): number {
 }
 
 /** Types 1 to 5: slices and slice data partitions. */
-export function isSlice(nal: Uint8Array): boolean {
+function isSlice(nal: Uint8Array): boolean {
   const type = nalType(nal);
   return type >= NAL_TYPE.slice && type <= NAL_TYPE.idrSlice;
 }
 
-export function isIdr(nal: Uint8Array): boolean {
+function isIdr(nal: Uint8Array): boolean {
   return nalType(nal) === NAL_TYPE.idrSlice;
 }
 
@@ -99,6 +99,6 @@ export function beginsAccessUnit(nal: Uint8Array): boolean {
 }
 
 /** first_mb_in_slice is 0: the first bit after the header, as ue(v) codes it. */
-export function startsPicture(slice: Uint8Array): boolean {
+function startsPicture(slice: Uint8Array): boolean {
   return (slice[1] ?? 0) >= 0x80;
 }

@@ -22,7 +22,7 @@ export function transportOf(connection: PeerConnectionSlots, mid: string, role: 
 }
 
 /** The transport that a negotiated BUNDLE group shares; new sections join it. */
-export function negotiatedBundle(
+function negotiatedBundle(
   connection: PeerConnectionSlots,
 ): { readonly transport: PeerTransport; readonly mids: readonly string[] } | undefined {
   const { currentLocalDescription: local, currentRemoteDescription: remote } = connection;

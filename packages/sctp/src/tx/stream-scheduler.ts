@@ -5,7 +5,7 @@
 import { Queue } from '@petrel/sans-io';
 import type { OutgoingMessage } from './outgoing-message.ts';
 
-export const DEFAULT_WEIGHT = 256;
+const DEFAULT_WEIGHT = 256;
 
 export interface OutgoingStream {
   readonly id: number;
