@@ -7,8 +7,7 @@ const packages = join(__dirname, '../..');
 /** Where something secret, or made with a secret, is compared with what a peer sent. */
 const COMPARED_IN_CONSTANT_TIME = {
   'stun/src/integrity.ts': 'MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256',
-  'dtls/src/client-handshake.ts': 'verify_data of Finished',
-  'dtls/src/server-handshake.ts': 'verify_data of Finished',
+  'dtls/src/handshake-session.ts': 'verify_data of Finished',
   'dtls/src/cookie-exchange.ts': 'cookies of HelloVerifyRequest',
   'srtp/src/aes-cm-hmac-sha1.ts': 'authentication tags',
   'sctp/src/state-cookie.ts': 'state cookies',
