@@ -160,14 +160,7 @@ function startServer(offer: string): { line(name: string): Promise<string>; exit
   const root = join(__dirname, '../../..');
   const script = join(root, 'packages/interop/dist/closing-server.mjs');
   const source = join(root, 'packages/interop/src/closing-server.ts');
-  const options = [
-    '--bundle',
-    '--platform=node',
-    '--format=esm',
-    '--conditions=@petrel/source',
-
-    `--outfile=${script}`,
-  ];
+  const options = ['--bundle', '--platform=node', '--format=esm', '--conditions=@petrel/source', `--outfile=${script}`];
   execFileSync(join(root, 'node_modules/.bin/esbuild'), [source, ...options, '--log-level=error'], { cwd: root });
   const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
   child.stdin.end(offer);
