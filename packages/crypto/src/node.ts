@@ -278,11 +278,15 @@ function generateEcdh(curve: string): KeyAgreement {
   };
 }
 
-/** As JWK, because OpenSSL takes three times as long to read or write DER. */
+/**
+ * As JWK, because OpenSSL takes three times as long to read or write DER. Not by `generateKeyPairSync`: Node holds a key's lock while it writes the
+ * JWK, and a garbage collection in that moment, of the job that made the key, would wait for the same lock for ever.
+ */
 function generateX25519(): KeyAgreement {
-  const { privateKey, publicKey } = generateKeyPairSync('x25519');
+  const d = base64Url(randomFillSync(new Uint8Array(32)));
+  const privateKey = createPrivateKey({ key: { kty: 'OKP', crv: 'X25519', d, x: '' }, format: 'jwk' }); // the public half is computed
   return {
-    publicKey: Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url'),
+    publicKey: Buffer.from(privateKey.export({ format: 'jwk' }).x!, 'base64url'),
     deriveSharedSecret(peerPublicKey) {
       if (peerPublicKey.length !== 32) return undefined;
       try {
