@@ -343,7 +343,14 @@ const resources = [
     'D15',
   ),
   dtls('records ahead', 'record-layer', 'this.#early.length >= MAX_EARLY.records || ', '', 'retransmission', 'D16'),
-  dtls('datagrams that are kept', 'cipher-state', 'return isLittle ? datagram.slice(text, text + length) : ', 'return ', 'records', 'F05'),
+  dtls(
+    'datagrams that are kept',
+    'cipher-state',
+    'pieceOf(datagram, text, text + length)',
+    'datagram.subarray(text, text + length)',
+    'records',
+    'F05',
+  ),
   dtls('early data', 'dtls-connection', 'this.#earlyData.length >= MAX_EARLY_DATA.records || ', '', 'retransmission', 'early data'),
   dtls(
     'repetitions of the last flight',

@@ -460,7 +460,14 @@ const bounds = [
     'C18',
   ),
   sctp('cost of pieces', 'rx/data-receiver', 'const PIECE_COST = 256;', 'const PIECE_COST = 0;', 'data', 'C10'),
-  sctp('packets that are held', 'rx/data-receiver', 'return packet.length > LARGE_PACKET', 'return false', 'hostile-data', 'small piece'),
+  sctp(
+    'packets that are held',
+    'rx/data-receiver',
+    'pieceOf(bytes, dataStart, end)',
+    'bytes.subarray(dataStart, end)',
+    'hostile-data',
+    'small piece',
+  ),
   sctp(
     'data of a stream that is being reset',
     'rx/data-receiver',

@@ -16,6 +16,7 @@ import {
   encodeUtf8,
   equalBytes,
   fromHex,
+  pieceOf,
   toHex,
   utf8Length,
 } from '@petrel/bytes';
@@ -170,4 +171,13 @@ test('an arena that is rewound hands the same slab out again', () => {
   arena.rewind();
   const again = arena.allocate(15_000);
   expect([arena.isHalfUsed, again.byteOffset, again.buffer === buffer]).toEqual([false, 0, true]);
+});
+
+test('a piece of a packet is a view, or a copy when it is a small part of a large one', () => {
+  const [large, small] = [new Uint8Array(2049).fill(7), new Uint8Array(2048).fill(7)];
+  expect(pieceOf(large, 10, 522).buffer).not.toBe(large.buffer);
+  expect(pieceOf(large, 10, 522)).toEqual(large.subarray(10, 522));
+  expect(pieceOf(large, 10, 523).buffer).toBe(large.buffer);
+  expect(pieceOf(small, 10, 20).buffer).toBe(small.buffer);
+  expect(pieceOf(small, 10, 20)).toHaveLength(10);
 });

@@ -1,9 +1,6 @@
-import { writeUint16, writeUint32 } from '@petrel/bytes';
+import { pieceOf, writeUint16, writeUint32 } from '@petrel/bytes';
 import { AEAD_TAG_LENGTH, type Aead, type CryptoProvider } from '@petrel/crypto';
 import type { CipherSuite } from './cipher-suites.ts';
-
-/** No honest datagram of a network is larger, in bytes. */
-const LARGE_DATAGRAM = 2048;
 
 /**
  * The keys of one direction of one epoch.
@@ -42,7 +39,7 @@ export class CipherState {
 
   /**
    * Opens the protected fragment at `[start, end)` of a datagram.
-   * @returns the plaintext, written over the fragment; undefined when it is not authentic.
+   * @returns the plaintext, written over the fragment (or a copy of it: see `pieceOf`); undefined when it is not authentic.
    */
   open(type: number, epoch: number, sequenceNumber: number, datagram: Uint8Array, start: number, end: number): Uint8Array | undefined {
     const length = end - start - this.overhead;
@@ -52,9 +49,7 @@ export class CipherState {
     if (this.#explicitLength > 0) for (let i = 0; i < 8; i++) this.#nonce[4 + i] = datagram[start + i]!;
     const text = start + this.#explicitLength;
     if (this.#aead.open(this.#nonce, datagram.subarray(text, end), this.#additionalData, datagram, text) !== length) return undefined;
-    // What is kept of a record would keep its datagram: a small part of a large one is copied.
-    const isLittle = datagram.length > LARGE_DATAGRAM && length * 4 < datagram.length;
-    return isLittle ? datagram.slice(text, text + length) : datagram.subarray(text, text + length);
+    return pieceOf(datagram, text, text + length);
   }
 
   #prepare(type: number, epoch: number, sequenceNumber: number, length: number): void {

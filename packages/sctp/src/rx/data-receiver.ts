@@ -1,5 +1,5 @@
 /** Receiving user data: DATA and I-DATA, what they are acknowledged with, and FORWARD TSN (RFC 9260 §6.2, RFC 8260, RFC 3758 §3.6). */
-import { compareSerial32, readUint16, readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
+import { compareSerial32, pieceOf, readUint16, readUint32, writeUint16, writeUint32 } from '@petrel/bytes';
 import type { Discards, Instant, TimerTable } from '@petrel/sans-io';
 import type { SctpDiscard } from '../events.ts';
 import { DATA_FLAG, DATA_HEADER_LENGTH, type Fragment, I_DATA_HEADER_LENGTH } from '../packet/data.ts';
@@ -35,8 +35,6 @@ const SACK_BURST = 8;
 const EAGER_PACKETS = 1000;
 /** What a held piece costs besides its bytes: objects, and the packet that it is a view of. */
 const PIECE_COST = 256;
-/** No honest packet of a network is larger, in bytes. */
-const LARGE_PACKET = 2048;
 
 export class DataReceiver {
   readonly #options: DataReceiverOptions;
@@ -112,7 +110,7 @@ export class DataReceiver {
       discards.count('invalid-stream');
       return 'invalid-stream';
     }
-    const data = isLittleOf(bytes, end - dataStart) ? bytes.slice(dataStart, end) : bytes.subarray(dataStart, end);
+    const data = pieceOf(bytes, dataStart, end); // so that PIECE_COST is the truth
     if (interleaving) {
       const begins = (flags & DATA_FLAG.begin) !== 0;
       const last = readUint32(bytes, start + 12);
@@ -229,11 +227,6 @@ export class DataReceiver {
         deferred.fragments.push({ tsn, streamId, flags, sequence, fragmentSequence, ppid, data });
     } else this.#reassembly.add(tsn, flags, streamId, sequence, fragmentSequence, ppid, data);
   }
-}
-
-/** What is held keeps its packet in memory: a small piece of a large one is copied, so that {@link PIECE_COST} is the truth. */
-function isLittleOf(packet: Uint8Array, length: number): boolean {
-  return packet.length > LARGE_PACKET && length * 4 < packet.length;
 }
 
 /** A peer sends nothing on a stream whose reset is not answered (RFC 6525 §5.1.2 A1): more than this is an attack. */
