@@ -231,9 +231,7 @@ export class RelayAllocations {
   #replace({ server, address, transport, lost }: RelayClient, now: Instant): void {
     if (lost >= MAX_LOST || this.#relays.length >= MAX_RELAYS) return;
     this.#context.resume(now);
-    const redirects = new RedirectHistory(address, now);
-    if (transport.kind === 'stream') this.#openStream(server, address, redirects, now);
-    else this.#start(server, address, { ...transport, id: transport.base.socket }, redirects, now);
+    this.#startAnew(server, transport, address, new RedirectHistory(address, now), now);
     this.#relays.at(-1)!.lost = lost + 1;
   }
 
@@ -270,9 +268,14 @@ export class RelayAllocations {
   #follow(relay: RelayClient, alternate: TransportAddress, now: Instant): boolean {
     if (!relay.redirects.follow(alternate, now)) return false;
     this.#drop(relay, now);
-    if (relay.transport.kind === 'stream') this.#openStream(relay.server, alternate, relay.redirects, now);
-    else this.#start(relay.server, alternate, { ...relay.transport, id: relay.transport.base.socket }, relay.redirects, now);
+    this.#startAnew(relay.server, relay.transport, alternate, relay.redirects, now);
     return true;
+  }
+
+  /** Over another stream, or the base's own socket. */
+  #startAnew(server: IceServer, transport: RelayTransport, target: TransportAddress, redirects: RedirectHistory, now: Instant): void {
+    if (transport.kind === 'stream') this.#openStream(server, target, redirects, now);
+    else this.#start(server, target, { ...transport, id: transport.base.socket }, redirects, now);
   }
 
   #drop(relay: RelayClient, now: Instant): undefined {

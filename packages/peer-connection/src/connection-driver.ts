@@ -217,8 +217,7 @@ export class ConnectionDriver {
   readonly #onTimer = (): void => {
     this.#timer = undefined;
     this.#armedFor = NEVER;
-    (this.#closing ?? this.stack).handleTimeout(this.#runtime.now());
-    this.#afterNetworkInput();
+    this.#handleTimeout();
   };
 
   #queueTimeout(): void {
@@ -229,10 +228,13 @@ export class ConnectionDriver {
 
   readonly #onDue = (): void => {
     this.#timeoutQueued = false;
-    if (this.#released) return;
+    if (!this.#released) this.#handleTimeout();
+  };
+
+  #handleTimeout(): void {
     (this.#closing ?? this.stack).handleTimeout(this.#runtime.now());
     this.#afterNetworkInput();
-  };
+  }
 
   #cancelTimer(): void {
     this.#timer?.cancel();

@@ -168,10 +168,7 @@ export class TransportSockets {
     const id = this.#newId();
     try {
       const own = purpose === 'tcp' ? await this.#listen(id, address) : await this.#bindUdp(id, purpose, address);
-      if (this.#context.isClosing) return own.socket.close();
-      this.#own.set(id, own);
-      if ('setReferenced' in own.socket) own.socket.setReferenced(this.#isReferenced);
-      this.#addSocket(id, purpose, { address, port: own.socket.port, networkInterface: name });
+      if (this.#keep(id, own)) this.#addSocket(id, purpose, { address, port: own.socket.port, networkInterface: name });
     } catch (error) {
       // An interface that went away, or without a free port: the others serve (RFC 8445 §5.1.1.1).
       if (!this.#context.isClosing) this.#context.onBindFailure(address, error);
@@ -185,13 +182,21 @@ export class TransportSockets {
     const { ice } = this.#context;
     try {
       const own = await this.#bindUdp(id, 'server', address);
-      if (this.#context.isClosing) return own.socket.close();
-      this.#own.set(id, own);
-      own.socket.setReferenced(this.#isReferenced);
-      this.#tellAgent(id, { protocol: 'udp', address, port: own.socket.port });
+      if (this.#keep(id, own)) this.#tellAgent(id, { protocol: 'udp', address, port: own.socket.port });
     } catch {
       if (!this.#context.isClosing) this.#context.change((now) => ice.removeSocket(id, now));
     }
+  }
+
+  /** @returns false when the connection has begun to close meanwhile: the socket is closed */
+  #keep(id: number, own: OwnSocket): boolean {
+    if (this.#context.isClosing) {
+      own.socket.close();
+      return false;
+    }
+    this.#own.set(id, own);
+    if ('setReferenced' in own.socket) own.socket.setReferenced(this.#isReferenced);
+    return true;
   }
 
   closeSocket(id: number): void {
@@ -199,7 +204,7 @@ export class TransportSockets {
     this.#own.delete(id);
   }
 
-  async #bindUdp(id: number, purpose: Purpose, address: string): Promise<OwnSocket & { readonly socket: UdpSocket }> {
+  async #bindUdp(id: number, purpose: Purpose, address: string): Promise<OwnSocket> {
     const { runtime } = this.#context;
     const portRange = this.#options.portRange && { portRange: this.#options.portRange };
     const onUnreachable = (): void => this.noticeVanished();
