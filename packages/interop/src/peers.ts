@@ -14,9 +14,14 @@ const PEERS = {
   aiortc: { python: 'aiortc', install: 'apt-get install python3-aiortc' },
   wrtc: { module: '@roamhq/wrtc', install: 'node scripts/install-peers.mjs' },
   'node-datachannel': { module: 'node-datachannel', install: 'node scripts/install-peers.mjs' },
+  // No peer, but the system has to permit it: user namespaces.
+  'virtual interfaces': { namespace: 'unshare', install: 'apt-get install iproute2 util-linux' },
 } as const;
 
 export type PeerName = keyof typeof PEERS;
+
+/** Of `unshare`: a network namespace of our own, and whatever is started in it ends with it. */
+export const NAMESPACE = ['-rn', '--kill-child=SIGKILL'] as const;
 
 /** Path of a peer's program (for aiortc: of Python, for npm packages: of their folder), or undefined when it is not on this machine. */
 export function findPeer(name: PeerName): string | undefined {
@@ -26,9 +31,15 @@ export function findPeer(name: PeerName): string | undefined {
     const folder = join(__dirname, '../../../.cache/peers/node_modules', peer.module);
     return existsSync(folder) ? folder : undefined;
   }
+  if ('namespace' in peer) return canMakeInterfaces(peer.namespace) ? peer.namespace : undefined;
   // Debian's packages are Debian's Python's, whichever comes first.
   const pythons = ['/usr/bin/python3', findCommand(['python3'])].filter((path) => path !== undefined);
   return pythons.find((python) => spawnSync(python, ['-c', `import ${peer.python}`]).status === 0);
+}
+
+function canMakeInterfaces(unshare: string): boolean {
+  const command = ['ip', 'link', 'add', 'veth1', 'type', 'veth', 'peer', 'name', 'veth2'];
+  return spawnSync(unshare, [...NAMESPACE, ...command]).status === 0;
 }
 
 /** The command that installs a peer. */

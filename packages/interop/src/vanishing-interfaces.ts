@@ -108,6 +108,8 @@ async function offer(): Promise<void> {
   });
   const channel = pc.createDataChannel('echo');
   let sent = 0;
+  /** How much was sent before the last change. */
+  let mark = 0;
   const echoes: string[] = [];
   channel.onmessage = ({ data }) => echoes.push(String(data));
   const opened = new Promise<void>((resolve) => (channel.onopen = () => resolve()));
@@ -170,8 +172,6 @@ async function offer(): Promise<void> {
     return performance.now() - before;
   }
 }
-
-let mark = 0;
 
 async function link(peer: ChildProcess, index: number): Promise<void> {
   ip('link', 'add', `ours${index}`, 'type', 'veth', 'peer', 'name', `theirs${index}`);

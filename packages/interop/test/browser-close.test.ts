@@ -1,9 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { ConnectOptions } from '../src/page-peer.ts';
 import { now, Session, until } from '../src/session.ts';
 import { TestMedia } from '../src/test-media.ts';
+import { bundleScript } from './bundle-script.ts';
 import { describeBrowsers } from './describe-browsers.ts';
 
 /** What the specification of the demo asks for, in milliseconds. */
@@ -157,12 +157,7 @@ describeBrowsers('the close', (browser) => {
 
 /** A small server in a process of its own: answers one offer, closes when its channel is open. */
 function startServer(offer: string): { line(name: string): Promise<string>; exitCode: Promise<number | null> } {
-  const root = join(__dirname, '../../..');
-  const script = join(root, 'packages/interop/dist/closing-server.mjs');
-  const source = join(root, 'packages/interop/src/closing-server.ts');
-  const options = ['--bundle', '--platform=node', '--format=esm', '--conditions=@petrel/source', `--outfile=${script}`];
-  execFileSync(join(root, 'node_modules/.bin/esbuild'), [source, ...options, '--log-level=error'], { cwd: root });
-  const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [bundleScript('closing-server')], { stdio: ['pipe', 'pipe', 'inherit'] });
   child.stdin.end(offer);
   let output = '';
   child.stdout.on('data', (data) => (output += data));

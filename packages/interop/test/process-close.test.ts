@@ -1,10 +1,9 @@
-import { type ChildProcess, execFileSync, fork } from 'node:child_process';
-import { join } from 'node:path';
+import { type ChildProcess, fork } from 'node:child_process';
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Ending } from '../src/closing-process.ts';
+import { bundleScript } from './bundle-script.ts';
 
-const root = join(__dirname, '../../..');
-const script = join(root, 'packages/interop/dist/closing-process.mjs');
+let script: string;
 
 interface Message {
   readonly type: string;
@@ -71,9 +70,7 @@ function start(count: number, role: 'offer' | 'answer'): ChildProcess {
 describe('X09: the end of a process', () => {
   let processes: Processes;
   beforeAll(() => {
-    const source = join(root, 'packages/interop/src/closing-process.ts');
-    const options = ['--bundle', '--platform=node', '--format=esm', '--conditions=@petrel/source', '--external:@peculiar/x509'];
-    execFileSync(join(root, 'node_modules/.bin/esbuild'), [source, ...options, `--outfile=${script}`, '--log-level=error'], { cwd: root });
+    script = bundleScript('closing-process');
   });
   afterEach(() => processes.kill());
 

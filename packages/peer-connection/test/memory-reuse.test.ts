@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { SimulatedNetwork } from '@petrel/testing';
-import { RTCPeerConnection, RtpSink, RtpSource, type UdpSocket } from '../src/index.ts';
+import { RtpSink, RtpSource, type UdpSocket } from '../src/index.ts';
+import { PeerPair } from './peer-pair.ts';
 
 /** Connected, with a sender whose sockets say that they are idle when `isIdle` does; and the memory of the SRTP packets that it sends. */
 async function connected(isIdle: (() => boolean) | undefined) {
-  const network = new SimulatedNetwork({ seed: 1, link: { delay: 10 } });
+  const pair = new PeerPair();
   const memory: Uint8Array[] = [];
   const watch = (socket: UdpSocket): UdpSocket => ({
     ...socket,
@@ -18,32 +18,17 @@ async function connected(isIdle: (() => boolean) | undefined) {
       },
     }),
   });
-  const [a, b] = ['192.0.2.1', '192.0.2.2'].map((address, index) => {
-    const { runtime } = network.addHost(address, { interfaces: [{ addresses: [address] }] });
-    if (index === 0) {
-      const bindUdp = runtime.bindUdp.bind(runtime);
-      runtime.bindUdp = async (options, handler) => watch(await bindUdp(options, handler));
-    }
-    return new RTCPeerConnection({}, runtime);
-  }) as [RTCPeerConnection, RTCPeerConnection];
-  a.onicecandidate = ({ candidate }) => candidate && void b.addIceCandidate(candidate.toJSON());
-  b.onicecandidate = ({ candidate }) => candidate && void a.addIceCandidate(candidate.toJSON());
+  const { runtime } = pair.network.host('a');
+  const bindUdp = runtime.bindUdp.bind(runtime);
+  runtime.bindUdp = async (options, handler) => watch(await bindUdp(options, handler));
   const source = new RtpSource('video', { mimeType: 'video/VP8' });
-  a.addTrack(source.track);
+  pair.a.addTrack(source.track);
   const received: number[] = [];
-  b.ontrack = ({ track }) => {
+  pair.b.ontrack = ({ track }) => {
     new RtpSink(track).onpacket = (arrived) => received.push(arrived.at(-1)!);
   };
-  void negotiate(a, b);
-  await network.runUntil(() => a.connectionState === 'connected' && b.connectionState === 'connected', 10_000);
-  return { network, source, received, memory };
-}
-
-async function negotiate(a: RTCPeerConnection, b: RTCPeerConnection): Promise<void> {
-  await a.setLocalDescription();
-  await b.setRemoteDescription(a.localDescription!);
-  await b.setLocalDescription();
-  await a.setRemoteDescription(b.localDescription!);
+  await pair.connect();
+  return { network: pair.network, source, received, memory };
 }
 
 function packet(sequenceNumber: number): Uint8Array {
