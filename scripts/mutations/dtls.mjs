@@ -1,4 +1,5 @@
 // DTLS and the cryptography below it.
+import { entriesIn, entriesOf } from './entry.mjs';
 
 const order = (role, file, state, word = `D27: a ${role}`) => ({
   name: `dtls: order: ${role} ${state}`,
@@ -8,30 +9,9 @@ const order = (role, file, state, word = `D27: a ${role}`) => ({
   test: 'dtls/test/message-orders.test.ts',
   only: word,
 });
-const security = (name, file, find, replace, only) => ({
-  name: `dtls: ${name}`,
-  file: `dtls/src/${file}.ts`,
-  find,
-  replace,
-  test: 'dtls/test/handshake-security.test.ts',
-  only,
-});
-const dtls = (name, file, find, replace, test, only) => ({
-  name: `dtls: ${name}`,
-  file: `dtls/src/${file}.ts`,
-  find,
-  replace,
-  test: `dtls/test/${test}.test.ts`,
-  only,
-});
-const crypto = (name, file, find, replace, test, only) => ({
-  name: `crypto: ${name}`,
-  file: `crypto/src/${file}.ts`,
-  find,
-  replace,
-  test: `crypto/test/${test}.test.ts`,
-  only,
-});
+const security = entriesIn('dtls', 'dtls', 'handshake-security');
+const dtls = entriesOf('dtls', 'dtls');
+const crypto = entriesOf('crypto', 'crypto');
 
 /** Authentication of the peer. */
 const authentication = [

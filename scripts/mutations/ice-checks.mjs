@@ -1,13 +1,7 @@
 // ICE: what a candidate is, and what a check or a server's answer may change.
+import { entriesOf } from './entry.mjs';
 
-const ice = (name, file, find, replace, test, only) => ({
-  name: `ice: ${name}`,
-  file: `ice/src/${file}.ts`,
-  find,
-  replace,
-  test: `ice/test/${test}.test.ts`,
-  only,
-});
+const ice = entriesOf('ice', 'ice');
 const candidate = (name, find, replace) => ice(`candidate: ${name}`, 'candidate', find, replace, 'candidate');
 
 const candidates = [

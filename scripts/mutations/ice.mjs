@@ -1,13 +1,7 @@
 // ICE and TURN: whom an agent believes, and what it sends to whom.
+import { entriesOf } from './entry.mjs';
 
-const ice = (name, file, find, replace, test, only) => ({
-  name: `ice: ${name}`,
-  file: `ice/src/${file}.ts`,
-  find,
-  replace,
-  test: `ice/test/${test}.test.ts`,
-  only,
-});
+const ice = entriesOf('ice', 'ice');
 export const iceMutations = [
   ice(
     'payload only from where the peer has authenticated itself',

@@ -1,29 +1,9 @@
 // SRTP, RTP, the media stack and payload formats.
+import { entriesIn, entriesOf } from './entry.mjs';
 
-const srtp = (name, file, find, replace, only) => ({
-  name: `srtp: ${name}`,
-  file: `srtp/src/${file}.ts`,
-  find,
-  replace,
-  test: 'srtp/test/srtp.test.ts',
-  only,
-});
-const rtp = (name, file, find, replace, test, only) => ({
-  name: `rtp: ${name}`,
-  file: `rtp/src/${file}.ts`,
-  find,
-  replace,
-  test: `rtp/test/${test}.test.ts`,
-  only,
-});
-const media = (name, file, find, replace, only) => ({
-  name: `media: ${name}`,
-  file: `peer-connection/src/${file}.ts`,
-  find,
-  replace,
-  test: 'peer-connection/test/media-stack.test.ts',
-  only,
-});
+const srtp = entriesIn('srtp', 'srtp', 'srtp');
+const rtp = entriesOf('rtp', 'rtp');
+const media = entriesIn('media', 'peer-connection', 'media-stack');
 
 /** SRTP: authenticity, freshness, nonces, what an attacker can make grow. */
 const protection = [
@@ -234,14 +214,7 @@ const packets = [
   ),
 ];
 
-const payload = (name, file, find, replace, test, only) => ({
-  name: `payload: ${name}`,
-  file: `media/src/${file}.ts`,
-  find,
-  replace,
-  test: `media/test/${test}.test.ts`,
-  only,
-});
+const payload = entriesOf('payload', 'media');
 
 /** Media from the network: what lies about its length, what grows, what belongs to something that is lost. */
 const payloads = [

@@ -1,21 +1,8 @@
 // Session descriptions: their form, and what one side may answer or offer anew.
+import { entriesIn, entriesOf } from './entry.mjs';
 
-const sdp = (name, file, find, replace, only) => ({
-  name: `sdp: ${name}`,
-  file: `sdp/src/${file}.ts`,
-  find,
-  replace,
-  test: 'sdp/test/sdp.test.ts',
-  only,
-});
-const jsep = (name, file, find, replace, test, only) => ({
-  name: `jsep: ${name}`,
-  file: `peer-connection/src/${file}.ts`,
-  find,
-  replace,
-  test: `peer-connection/test/${test}.test.ts`,
-  only,
-});
+const sdp = entriesIn('sdp', 'sdp', 'sdp');
+const jsep = entriesOf('jsep', 'peer-connection');
 
 const forms = [
   sdp('length', 'parse', 'if (utf8Length(text) > MAX_DESCRIPTION_LENGTH) throw', 'if (false) throw', '256 KiB'),

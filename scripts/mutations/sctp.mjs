@@ -1,21 +1,8 @@
 // SCTP and data channels.
+import { entriesIn, entriesOf } from './entry.mjs';
 
-const sctp = (name, file, find, replace, test, only) => ({
-  name: `sctp: ${name}`,
-  file: `sctp/src/${file}.ts`,
-  find,
-  replace,
-  test: `sctp/test/${test}.test.ts`,
-  only,
-});
-const channels = (name, file, find, replace, only) => ({
-  name: `data-channel: ${name}`,
-  file: `data-channel/src/${file}.ts`,
-  find,
-  replace,
-  test: 'data-channel/test/data-channels.test.ts',
-  only,
-});
+const sctp = entriesOf('sctp', 'sctp');
+const channels = entriesIn('data-channel', 'data-channel', 'data-channels');
 
 /** The form of packets and chunks. */
 const forms = [

@@ -1,21 +1,8 @@
 // STUN and TURN: what a message is, who vouches for it, and what a server may make us do.
+import { entriesIn, entriesOf } from './entry.mjs';
 
-const stun = (name, file, find, replace, test, only) => ({
-  name: `stun: ${name}`,
-  file: `stun/src/${file}.ts`,
-  find,
-  replace,
-  test: `stun/test/${test}.test.ts`,
-  only,
-});
-const turn = (name, file, find, replace, only) => ({
-  name: `turn: ${name}`,
-  file: `turn/src/${file}.ts`,
-  find,
-  replace,
-  test: 'turn/test/turn-client.test.ts',
-  only,
-});
+const stun = entriesOf('stun', 'stun');
+const turn = entriesIn('turn', 'turn', 'turn-client');
 
 const messages = [
   stun('shortest message', 'attribute-values', 'datagram.length >= 20 && ', '', 'message', 'S02|S10'),

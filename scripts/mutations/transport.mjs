@@ -1,14 +1,8 @@
 // Where packets go: the mux, the transport stack, the close.
+import { entriesIn, entriesOf } from './entry.mjs';
 
 /** One port for many connections: what strangers cannot do there, and what is bounded. */
-const mux = (name, file, find, replace, test, only) => ({
-  name: `mux: ${name}`,
-  file: `peer-connection/src/${file}.ts`,
-  find,
-  replace,
-  test: `peer-connection/test/${test}.test.ts`,
-  only,
-});
+const mux = entriesOf('mux', 'peer-connection');
 const ports = [
   mux('a path only for who has authenticated itself', 'mux/udp-mux', '|| standing === undefined ||', '||', 'udp-mux', 'not authentic'),
   mux(
@@ -66,7 +60,7 @@ const ports = [
   ),
 ];
 
-const peer = (name, file, find, replace, test, only) => ({ ...mux(name, file, find, replace, test, only), name: `transport: ${name}` });
+const peer = entriesOf('transport', 'peer-connection');
 
 /** Each layer speaks and listens when the one below it has been verified, and not before. */
 const layers = [
@@ -235,14 +229,7 @@ const closing = [
   ),
 ];
 
-const mdns = (name, file, find, replace, only) => ({
-  name: `mdns: ${name}`,
-  file: `node-runtime/src/${file}.ts`,
-  find,
-  replace,
-  test: 'node-runtime/test/mdns.test.ts',
-  only,
-});
+const mdns = entriesIn('mdns', 'node-runtime', 'mdns');
 /** Multicast: anybody on the link can answer, and ask. */
 const names = [
   mdns('responses', 'mdns-message', 'if ((reader.uint16() & RESPONSE_MASK) !== RESPONSE) return [];', 'reader.skip(2);', 'messages'),
